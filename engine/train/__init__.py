@@ -1,0 +1,1 @@
+"""Training: posed bodies → random cameras → MediaPipe-like detections → the network."""
