@@ -7,9 +7,10 @@ import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -62,3 +63,24 @@ def empty_file() -> None:
     import bpy
 
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+
+
+@pytest.fixture(scope="session")
+def boxes(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A body of 24 boxes, loaded by the engine's own loader."""
+    from pose2mesh_mocap.engine.body.model import BodyModel
+    from synthetic import body_file
+
+    return BodyModel.load(body_file(tmp_path_factory.mktemp("body") / "boxes.npz"))
+
+
+@pytest.fixture
+def box_take(boxes: Any, tmp_path: Path) -> Callable[..., Any]:
+    """Writes and opens a take of the box body; arguments as `synthetic.take_file`."""
+    from pose2mesh_mocap.engine.protocol import take
+    from synthetic import take_file
+
+    def make(**options: Any) -> Any:
+        return take.Take.open(take_file(tmp_path / "take.npz", take, boxes, "boxes", **options))
+
+    return make

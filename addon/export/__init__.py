@@ -1,0 +1,3 @@
+"""Characters out of Blender: FBX and glTF for game engines and other programs."""
+
+CLASSES = ()

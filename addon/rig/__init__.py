@@ -1,0 +1,3 @@
+"""The rigged body: skeleton, skin and material."""
+
+CLASSES = ()

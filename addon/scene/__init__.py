@@ -1,0 +1,3 @@
+"""The scene around a character: time, camera and the footage behind it."""
+
+CLASSES = ()
