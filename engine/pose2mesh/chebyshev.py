@@ -2,13 +2,13 @@
 
     y = T0 W0 + T1 W1 + T2 W2 + b,   T0 = X,  T1 = L X,  T2 = 2 L T1 - X
 
-Features are laid out (N, B, F): nodes first, so that the sparse product sees a (N, B F) matrix and the dense product a
-(N B, F) one without a copy. Because every step is linear, `convolve` multiplies by the weights first:
+Features are laid out (N, B, F): nodes first, so that the sparse product sees a (N, B F) matrix and the dense
+product a (N B, F) one without a copy. As every step is linear, `convolve` multiplies by the weights first:
 
     y = X (W0 - W2) + L (X W1 + L (X 2 W2)) + b
 
-which needs no concatenated basis, works on the narrower side where a layer narrows, and lets a layer that follows
-an upsampling do its dense products before it, on half the rows.
+which needs no concatenated basis, works on the narrower side where a layer narrows, and lets a layer that
+follows an upsampling do its dense products before it, on half the rows.
 """
 
 from __future__ import annotations
@@ -100,4 +100,5 @@ def convolve(
     parts = F.linear(x, w0 - w2, linear.bias), F.linear(x, w1), F.linear(x, 2.0 * w2)
     if upsample is not None:
         parts = upsample(parts[0]), upsample(parts[1]), upsample(parts[2])
-    return parts[0] + laplacian(parts[1] + laplacian(parts[2]))
+    y: Tensor = parts[0] + laplacian(parts[1] + laplacian(parts[2]))
+    return y

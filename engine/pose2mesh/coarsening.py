@@ -1,9 +1,10 @@
 """Heavy edge matching: a mesh graph and its coarser versions, ordered as a binary tree.
 
-The algorithm is Graclus' as Defferrard et al. (2016, section 2.3) and the published Pose2Mesh use it. Its result hangs on
-the order in which equal degrees are visited, i.e. on how the sorting library breaks ties: the published checkpoints
-were made with NumPy <= 1.24, whose `argsort` was an introspective quicksort, and any other order gives other
-slots and another network. `introsort_argsort` therefore repeats that sort exactly, on every NumPy and CPU.
+The algorithm is Graclus' as Defferrard et al. (2016, section 2.3) and the published Pose2Mesh use it. Its
+result hangs on the order in which equal degrees are visited, i.e. on how the sorting library breaks ties: the
+published checkpoints were made with NumPy <= 1.24, whose `argsort` was an introspective quicksort, and any
+other order gives other slots and another network. `introsort_argsort` therefore repeats that sort exactly, on
+every NumPy and CPU.
 """
 
 from __future__ import annotations
@@ -127,11 +128,11 @@ _ARGSORT: dict[str, Callable[[npt.ArrayLike], IntArray]] = {
 
 
 def heavy_edge_matching(weights: sp.csr_matrix, visiting: IntArray, degree: FloatArray) -> IntArray:
-    """One matching pass: the cluster (N,) of each node, pairs of neighbours with the largest normalised cut first.
+    """One matching pass: the cluster (N,) of each node, pairs of neighbours with a large normalised cut.
 
-    Clusters are numbered as they are visited. Two habits of the published code are part of its result and kept: the
-    "self weight" of a node is the first stored entry of its row, and the first row is scanned one entry too
-    far, the last one entry short.
+    Clusters are numbered as they are visited. Two habits of the published code are part of its result and
+    kept: the "self weight" of a node is the first stored entry of its row, and the first row is scanned one
+    entry too far, the last one entry short.
     """
     starts: list[int] = weights.indptr[:-1].tolist()
     lengths: list[int] = np.diff(weights.indptr).tolist()
@@ -178,7 +179,7 @@ def _coarser(weights: sp.csr_matrix, cluster: IntArray) -> sp.csr_matrix:
 
 
 def _binary_tree_order(clusters: list[IntArray]) -> list[IntArray]:
-    """perm[i][slot] = node of level i, finest first, so that slots 2s and 2s+1 are the children of slot s above.
+    """perm[i][slot] = node of level i, finest first; slots 2s and 2s+1 are the children of slot s above.
 
     Padding nodes are numbered from the level's own node count upwards.
     """
@@ -204,7 +205,7 @@ class MeshPyramid:
 
     Attributes:
         laplacians: (N_i, N_i) rescaled Laplacians, float32.
-        parents: parents[i] (N_i,) is the slot in level i+1 that slot s of level i hangs under; one fewer than levels.
+        parents: parents[i] (N_i,) is the slot of level i+1 that each slot of level i hangs under.
         real: real[i] (N_i,) bool, false for the padding that completes the binary tree.
         vertex_slots: (V,) the slot in level 0 of each mesh vertex.
         lmax: the largest eigenvalue of each level before rescaling.
@@ -222,7 +223,7 @@ class MeshPyramid:
         return tuple(laplacian.shape[0] for laplacian in self.laplacians)
 
     def without_padding(self) -> MeshPyramid:
-        """The same graphs without padding nodes. No real node ever reads one, so a network's output stays the same."""
+        """The same graphs without padding nodes: no real node reads one, so outputs stay the same."""
         renumber = [np.cumsum(real) - 1 for real in self.real]
         return MeshPyramid(
             tuple(lap[real][:, real].tocsr() for lap, real in zip(self.laplacians, self.real, strict=True)),

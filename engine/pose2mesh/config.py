@@ -62,8 +62,8 @@ class Pose2MeshConfig:
     Attributes:
         joint_set: a name in `skeletons.JOINT_SETS`.
         depth: matching passes that shape the coarsening tree, at least levels - 1.
-        padding: keep the nodes that complete the binary tree, as published; without them training's batch statistics
-            see real nodes only and every step is cheaper.
+        padding: keep the nodes that complete the binary tree, as published; without them training's batch
+            statistics see real nodes only and every step is cheaper.
         order: how ties in the coarsening break, see `coarsening.mesh_pyramid`.
     """
 

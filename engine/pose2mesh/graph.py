@@ -1,4 +1,4 @@
-"""Graphs of a mesh and of a skeleton, and their Laplacians (Pose2Mesh section 3.2; Defferrard et al. 2016, section 2.1)."""
+"""Graphs of a mesh and of a skeleton, and their Laplacians (Defferrard et al. 2016, section 2.1)."""
 
 from __future__ import annotations
 
@@ -57,17 +57,17 @@ def mesh_adjacency(faces: IntArray, vertices: int | None = None) -> sp.csr_matri
 
 
 def joint_adjacency(
-    joints: int, edges: Iterable[tuple[int, int]], flip_pairs: Iterable[tuple[int, int]]
+    joints: int, edges: Iterable[tuple[int, int]], links: Iterable[tuple[int, int]]
 ) -> sp.csr_matrix:
-    """The (J,J) matrix of ones: bones, left/right pairs and the identity, as the published network links joints."""
+    """The (J,J) matrix with ones for bones, further links (left/right pairs) and on the diagonal."""
     adjacency = np.eye(joints)
-    for a, b in (*edges, *flip_pairs):
+    for a, b in (*edges, *links):
         adjacency[a, b] = adjacency[b, a] = 1.0
     return sp.csr_matrix(adjacency)
 
 
 def normalized_laplacian(adjacency: sp.csr_matrix) -> sp.csr_matrix:
-    """I - D^-1/2 W D^-1/2, with W's self loops in both W and D; an isolated node gets a one on the diagonal."""
+    """I - D^-1/2 W D^-1/2, W's self loops counted in both W and D; an isolated node gets a diagonal one."""
     weights = adjacency.tocoo()
     degree = np.asarray(adjacency.sum(axis=0), dtype=np.float64).ravel() + np.spacing(0.0)
     scale = 1.0 / np.sqrt(degree)
@@ -88,7 +88,7 @@ def largest_eigenvalue(laplacian: sp.csr_matrix) -> float:
 
 
 def rescale_laplacian(laplacian: sp.csr_matrix, lmax: float) -> sp.csr_matrix:
-    """L / (2 lmax) - I: what the published code computes (the textbook's 2 L / lmax - I is another network)."""
+    """L / (2 lmax) - I, which is what the published code computes, not the textbook's 2 L / lmax - I."""
     rescaled = (laplacian / (2.0 * lmax) - sp.identity(laplacian.shape[0], format="csr")).tocsr()
     rescaled.sort_indices()
     return rescaled

@@ -13,15 +13,15 @@ from .chebyshev import K, SparseMatrix, convolve
 from .coarsening import MeshPyramid
 from .config import MeshNetConfig
 
-Convolution = Callable[[Tensor, SparseMatrix, nn.Linear, SparseMatrix | None], Tensor]
+Convolution = Callable[..., Tensor]  # the signature of `chebyshev.convolve`
 
 
 class MeshNet(nn.Module):
     """(B, J, C) joint features to (B, N, 3) metres, one row per slot of the pyramid's finest level.
 
-    One block of convolutions on the joint graph, a full connection to the coarsest mesh level, one residual block
-    per level with every node's features handed to its children in between, and an output block on the finest
-    level. Batch norm and ReLU follow every convolution but the last. Residuals are added after the ReLU.
+    One block of convolutions on the joint graph, a full connection to the coarsest mesh level, one residual
+    block per level, every node's features handed to its children in between, and an output block on the finest.
+    Batch norm and ReLU follow every convolution but the last. Residuals are added after the ReLU.
 
     Args:
         config: widths per level; as many levels as the pyramid has.
@@ -82,7 +82,7 @@ class MeshNet(nn.Module):
         norm: nn.Module | None,
         upsample: nn.Module | None = None,
     ) -> Tensor:
-        """Convolution, batch norm over all samples and nodes, ReLU; the network's last layer only convolves."""
+        """Convolution, batch norm over samples and nodes, ReLU; the very last layer has no norm and no ReLU."""
         y = self.convolve(x, laplacian, linear, upsample)
         if norm is None:
             return y
@@ -90,7 +90,7 @@ class MeshNet(nn.Module):
 
 
 def resample_features(x: Tensor, width: int) -> Tensor:
-    """Linear resampling along the last axis, half-pixel centres, clamped ends: what widens and narrows residuals."""
+    """Widen or narrow a residual: linear resampling of the last axis, half-pixel centres, clamped ends."""
     if x.shape[-1] == width:
         return x
     return F.interpolate(x, size=width, mode="linear", align_corners=False)

@@ -17,10 +17,10 @@ MILLIMETRES = 1000.0
 
 
 class Pose2Mesh(nn.Module):
-    """Normalised 2D joints (B, J, C) to vertices (B, V, 3) in metres, mesh order, and joints (B, J, 3) in millimetres.
+    """Normalised 2D joints (B, J, C) to vertices (B, V, 3) [m], in mesh order, and joints (B, J, 3) [mm].
 
-    Both outputs are relative to the root, in camera axes (x right, y down, z forward). MeshNet reads the 2D joints
-    and the lifted joints in metres, which it takes as given: its losses do not train PoseNet.
+    Both outputs are relative to the root, in camera axes (x right, y down, z forward). MeshNet reads the 2D
+    joints and the lifted joints in metres, which it takes as given: its losses do not train PoseNet.
 
     The state dict has the published keys and nothing else; the graphs are kept by `weights.save`.
     """

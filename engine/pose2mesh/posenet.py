@@ -1,4 +1,4 @@
-"""PoseNet: 2D joints to 3D joints (Pose2Mesh section 4, after Martinez et al. 2017 with pre-activation blocks)."""
+"""PoseNet: 2D joints to 3D joints (Pose2Mesh section 4; Martinez et al. 2017, with pre-activation blocks)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ResidualStage(nn.Module):
 class PoseNet(nn.Module):
     """(B, J, C) normalised 2D joints to (B, J, 3) millimetres.
 
-    The first layer is plain: `batch_norm1` exists only because published checkpoints hold its (never used) keys.
+    The first layer is plain: `batch_norm1` exists only because published checkpoints hold its unused keys.
     """
 
     def __init__(self, config: PoseNetConfig) -> None:
