@@ -21,7 +21,9 @@ def coarse_mesh(vertices: np.ndarray, triangles: np.ndarray, count: int) -> tupl
         ids (count,) int64 into the vertices, ascending, and triangles (S,3) int64 into the ids.
     """
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    pairs = np.unique(np.sort(edges, axis=1), axis=0)  # each edge once: the sparse constructor sums duplicates
+    pairs = np.unique(
+        np.sort(edges, axis=1), axis=0
+    )  # each edge once: the sparse constructor sums duplicates
     length = np.linalg.norm(vertices[pairs[:, 0]] - vertices[pairs[:, 1]], axis=1) + 1e-9
     graph = sparse.csr_matrix((length, (pairs[:, 0], pairs[:, 1])), shape=(len(vertices), len(vertices)))
     ids = [int(np.argmax(vertices[:, 1]))]
@@ -30,9 +32,13 @@ def coarse_mesh(vertices: np.ndarray, triangles: np.ndarray, count: int) -> tupl
         farthest = int(np.argmax(np.where(np.isfinite(distance), distance, -1.0)))
         ids.append(farthest)
         limit = float(distance[farthest])
-        distance = np.minimum(distance, csgraph.dijkstra(graph, directed=False, indices=farthest, limit=limit))
+        distance = np.minimum(
+            distance, csgraph.dijkstra(graph, directed=False, indices=farthest, limit=limit)
+        )
     picked = np.sort(np.asarray(ids, np.int64))
-    _, _, source = csgraph.dijkstra(graph, directed=False, indices=picked, min_only=True, return_predecessors=True)
+    _, _, source = csgraph.dijkstra(
+        graph, directed=False, indices=picked, min_only=True, return_predecessors=True
+    )
     corner = np.searchsorted(picked, source)[triangles]
     meets = (corner[:, 0] != corner[:, 1]) & (corner[:, 1] != corner[:, 2]) & (corner[:, 2] != corner[:, 0])
     corner = corner[meets]

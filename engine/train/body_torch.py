@@ -27,12 +27,20 @@ class BodyTorch:
             return torch.as_tensor(np.ascontiguousarray(array), dtype=torch.float32, device=device)
 
         self.parents = [int(p) for p in body.parents]
-        basis = np.concatenate([body.v_template[None], np.moveaxis(body.shapedirs, -1, 0)]).astype(np.float64)  # (11,V,3)
+        basis = np.concatenate([body.v_template[None], np.moveaxis(body.shapedirs, -1, 0)]).astype(
+            np.float64
+        )  # (11,V,3)
         homogeneous = np.concatenate([basis, np.zeros((*basis.shape[:2], 1))], -1)
         homogeneous[0, :, 3] = 1.0
         self.joint_basis = tensor(np.einsum("jv,kvc->kjc", body.joint_regressor, basis))  # (11,24,3)
         self.landmark_moments = tensor(
-            np.stack([body.landmark_regressor @ (body.weights[:, j, None] * homogeneous.reshape(11, -1, 4)) for j in range(24)], 2)
+            np.stack(
+                [
+                    body.landmark_regressor @ (body.weights[:, j, None] * homogeneous.reshape(11, -1, 4))
+                    for j in range(24)
+                ],
+                2,
+            )
         )  # (11,33,24,4)
         self.vertex_basis = tensor(basis[:, vertex_ids])  # (11,N,3)
         self.vertex_weights = tensor(body.weights[vertex_ids])  # (N,24)

@@ -9,7 +9,18 @@ from torch import Tensor
 
 MIRRORED_LANDMARK = [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *[i + 1 if i % 2 else i - 1 for i in range(11, 33)]]
 LIMBS = ((13, 15, 17, 19, 21), (14, 16, 18, 20, 22), (25, 27, 29, 31), (26, 28, 30, 32))
-_JITTER = [0.5] + [0.5] * 6 + [0.7] * 2 + [0.55] * 2 + [0.9] * 2 + [1.0] * 2 + [1.0] * 2 + [1.2] * 6 + [1.0] * 2 + [0.95] * 2
+_JITTER = (
+    [0.5]
+    + [0.5] * 6
+    + [0.7] * 2
+    + [0.55] * 2
+    + [0.9] * 2
+    + [1.0] * 2
+    + [1.0] * 2
+    + [1.2] * 6
+    + [1.0] * 2
+    + [0.95] * 2
+)
 _JITTER += [0.85] * 2 + [1.1] * 2 + [1.2] * 2
 
 
@@ -38,7 +49,9 @@ class DetectorNoise:
 CLEAN = DetectorNoise(jitter=(0.0,) * 33, occluded=0.0, outlier=0.0, swap=0.0, outside=0.0)
 
 
-def detect(points: Tensor, height: Tensor, noise: DetectorNoise, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def detect(
+    points: Tensor, height: Tensor, noise: DetectorNoise, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Disturb projected landmarks.
 
     Args:
@@ -83,9 +96,13 @@ def detect(points: Tensor, height: Tensor, noise: DetectorNoise, generator: torc
     outside = _outside_frame(points, noise, generator)
     offset = offset + torch.where(outside[..., None], 0.05 * normal(batch, 33, 2), 0.0)
     noisy = swapped + offset * height[:, None, None]
-    doubt = 0.04 * normal(batch, 33).abs() + torch.where(hidden, 0.25 + 0.5 * torch.rand(batch, 33, generator=generator, device=device), 0.0)
+    doubt = 0.04 * normal(batch, 33).abs() + torch.where(
+        hidden, 0.25 + 0.5 * torch.rand(batch, 33, generator=generator, device=device), 0.0
+    )
     doubt = doubt + torch.where(outlier, 0.3 * torch.rand(batch, 33, generator=generator, device=device), 0.0)
-    doubt = doubt + torch.where(outside, 0.6 + 0.35 * torch.rand(batch, 33, generator=generator, device=device), 0.0)
+    doubt = doubt + torch.where(
+        outside, 0.6 + 0.35 * torch.rand(batch, 33, generator=generator, device=device), 0.0
+    )
     return noisy, (1 - doubt).clamp(0.01, 1.0)
 
 
@@ -93,7 +110,9 @@ def _outside_frame(points: Tensor, noise: DetectorNoise, generator: torch.Genera
     """(B,33) bool: beyond a frame edge that cuts through the person, for a share of the pictures."""
     low, high = points.amin(1), points.amax(1)
     where = torch.rand(len(points), 4, generator=generator, device=points.device)
-    active = where < torch.tensor([noise.outside * share for share in (0.25, 0.25, 0.15, 0.6)], device=points.device)
+    active = where < torch.tensor(
+        [noise.outside * share for share in (0.25, 0.25, 0.15, 0.6)], device=points.device
+    )
     cut = 0.45 * torch.rand(len(points), 4, generator=generator, device=points.device)
     span = high - low
     left, right = low[:, 0] + cut[:, 0] * span[:, 0], high[:, 0] - cut[:, 1] * span[:, 0]

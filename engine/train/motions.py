@@ -59,7 +59,9 @@ def load_motions(path: Path, body: BodyModel, unique_only: bool = True) -> Motio
         ) from error
     rotations = matrix_from_axis_angle(torch.from_numpy(poses[keep]))
     target = torch.from_numpy(np.asarray(body.rest_joints(np.zeros(10, np.float32)), np.float32))
-    return MotionSet(retarget(rotations, rest, target, [int(p) for p in body.parents]), torch.from_numpy(clip[keep]), names)
+    return MotionSet(
+        retarget(rotations, rest, target, [int(p) for p in body.parents]), torch.from_numpy(clip[keep]), names
+    )
 
 
 def retarget(rotations: Tensor, source_rest: Tensor, target_rest: Tensor, parents: list[int]) -> Tensor:
@@ -70,7 +72,9 @@ def retarget(rotations: Tensor, source_rest: Tensor, target_rest: Tensor, parent
     """
     change = torch.eye(3).repeat(24, 1, 1)
     for joint, child in LIMB_CHILD.items():
-        change[joint] = rotation_between(target_rest[child] - target_rest[joint], source_rest[child] - source_rest[joint])
+        change[joint] = rotation_between(
+            target_rest[child] - target_rest[joint], source_rest[child] - source_rest[joint]
+        )
     for joint in (7, 8):  # ankles keep the sole flat: they undo the shin's correction only
         change[joint] = torch.eye(3)
     world = local_to_world(rotations, parents)
@@ -95,5 +99,7 @@ def world_to_local(world: Tensor, parents: list[int]) -> Tensor:
 
 def mirror(rotations: Tensor) -> Tensor:
     """Exact left-right mirror of local rotations (...,24,3,3): swap sides, axis-angle times (1,-1,-1)."""
-    flip = torch.tensor([[1.0, -1, -1], [-1, 1, 1], [-1, 1, 1]], dtype=rotations.dtype, device=rotations.device)
+    flip = torch.tensor(
+        [[1.0, -1, -1], [-1, 1, 1], [-1, 1, 1]], dtype=rotations.dtype, device=rotations.device
+    )
     return rotations[..., MIRRORED_JOINT, :, :] * flip

@@ -47,7 +47,9 @@ class Pairs:
     vertices: Tensor
 
 
-def draw_rotations(motions: MotionSet, batch: int, synthesis: Synthesis, generator: torch.Generator) -> Tensor:
+def draw_rotations(
+    motions: MotionSet, batch: int, synthesis: Synthesis, generator: torch.Generator
+) -> Tensor:
     """Poses (B,24,3,3): a frame, limbs of other frames on it, small variations, mirrored half the time."""
     device = motions.rotations.device
 
@@ -74,7 +76,9 @@ def draw_rotations(motions: MotionSet, batch: int, synthesis: Synthesis, generat
     return torch.where(chance(0.5), mirror(rotations), rotations)
 
 
-def draw_cameras(batch: int, synthesis: Synthesis, generator: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
+def draw_cameras(
+    batch: int, synthesis: Synthesis, generator: torch.Generator, device: torch.device
+) -> tuple[Tensor, Tensor]:
     """World (y up) → camera axes rotations (B,3,3) and distances (B,) in metres."""
 
     def rand(*shape: int) -> Tensor:

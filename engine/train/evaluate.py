@@ -1,0 +1,99 @@
+"""Accuracy on whole motion clips: every frame, a still camera per clip, clean and with detector errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from engine.pose2mesh.observation import Observation
+from engine.train.body_torch import BodyTorch
+from engine.train.detector_noise import CLEAN, DetectorNoise
+from engine.train.motions import MotionSet
+from engine.train.synthesis import Pairs, Synthesis, draw_cameras, make_pairs
+
+Predict = Callable[[Observation], tuple[np.ndarray, np.ndarray]]
+"""Observation → joints (B,24,3) and vertices (B,V,3), metres, virtual camera axes."""
+JOINTS = [j for j in range(24) if j not in (22, 23)]
+"""The hands' end joints (22, 23) never move in the motions and are left out."""
+
+
+def evaluation_pairs(body: BodyTorch, motions: MotionSet, noise: DetectorNoise, seed: int) -> list[Pairs]:
+    """One batch per clip, its frames in order, seen by one still camera; the same for a seed everywhere."""
+    generator = torch.Generator().manual_seed(seed)
+    batches = []
+    for clip in torch.unique(motions.clip):
+        rotations = motions.rotations[motions.clip == clip]
+        frames = len(rotations)
+        synthesis = Synthesis(focal_error=0.0)
+        camera, distance = draw_cameras(1, synthesis, generator, torch.device("cpu"))
+        betas = torch.randn(1, 10, generator=generator)
+        batches.append(
+            make_pairs(
+                body,
+                rotations,
+                betas.expand(frames, -1),
+                camera.expand(frames, -1, -1),
+                distance.expand(frames),
+                noise,
+                synthesis,
+                generator,
+            )
+        )
+    return batches
+
+
+def errors(predict: Predict, batches: list[Pairs]) -> dict[str, float]:
+    """MPJPE, PA-MPJPE, MPVPE, PA-MPVPE in mm and the acceleration error in mm/frame², averaged over frames.
+
+    Joints and vertices are compared with both pelvis joints at the origin; PA aligns by a similarity (Procrustes).
+    """
+    sums = {"mpjpe": 0.0, "pa_mpjpe": 0.0, "mpvpe": 0.0, "pa_mpvpe": 0.0}
+    accel, frames, moving = 0.0, 0, 0
+    for pairs in batches:
+        joints, vertices = predict(pairs.observation)
+        truth, surface = pairs.joints.numpy(), pairs.vertices.numpy()
+        surface, truth = surface - truth[:, :1], truth - truth[:, :1]
+        vertices, joints = vertices - joints[:, :1], joints - joints[:, :1]
+        truth, joints = truth[:, JOINTS], joints[:, JOINTS]
+        count = len(joints)
+        sums["mpjpe"] += count * mean_distance(joints, truth)
+        sums["pa_mpjpe"] += count * mean_distance(procrustes(joints, truth), truth)
+        sums["mpvpe"] += count * mean_distance(vertices, surface)
+        sums["pa_mpvpe"] += count * mean_distance(procrustes(vertices, surface), surface)
+        frames += count
+        if count > 2:
+            back = pairs.observation.rotation.numpy().transpose(0, 2, 1)
+            difference = np.diff((joints - truth) @ back, n=2, axis=0)
+            accel += (count - 2) * float(np.linalg.norm(difference, axis=-1).mean())
+            moving += count - 2
+    result = {name: 1000 * value / max(frames, 1) for name, value in sums.items()}
+    return {**result, "accel": 1000 * accel / max(moving, 1)}
+
+
+def mean_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Mean Euclidean distance of (B,N,3) points."""
+    return float(np.linalg.norm(a - b, axis=-1).mean())
+
+
+def procrustes(points: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Align each frame of `points` (B,N,3) to `target` by the best similarity without reflection (Umeyama 1991)."""
+    mean_p, mean_t = points.mean(1, keepdims=True), target.mean(1, keepdims=True)
+    p, t = points - mean_p, target - mean_t
+    u, s, vt = np.linalg.svd(p.transpose(0, 2, 1) @ t)
+    sign = np.ones_like(s)
+    sign[:, 2] = np.sign(np.linalg.det(u) * np.linalg.det(vt))
+    rotation = u * sign[:, None] @ vt
+    scale = (s * sign).sum(1) / np.square(p).sum((1, 2))
+    return scale[:, None, None] * p @ rotation + mean_t
+
+
+def evaluate(
+    predict: Predict, body: BodyTorch, motions: MotionSet, seed: int = 7
+) -> dict[str, dict[str, float]]:
+    """The errors on clean projections and with detector noise."""
+    return {
+        "clean": errors(predict, evaluation_pairs(body, motions, CLEAN, seed)),
+        "detector_noise": errors(predict, evaluation_pairs(body, motions, DetectorNoise(), seed)),
+    }
