@@ -20,7 +20,7 @@ class MeshNet(nn.Module):
     """(B, J, C) joint features to (B, N, 3) metres, one row per slot of the pyramid's finest level.
 
     One block of convolutions on the joint graph, a full connection to the coarsest mesh level, one residual
-    block per level, every node's features handed to its children in between, and an output block on the finest.
+    block per level, features handed from parents to children in between, and an output block on the finest.
     Batch norm and ReLU follow every convolution but the last. Residuals are added after the ReLU.
 
     Args:
@@ -82,7 +82,7 @@ class MeshNet(nn.Module):
         norm: nn.Module | None,
         upsample: nn.Module | None = None,
     ) -> Tensor:
-        """Convolution, batch norm over samples and nodes, ReLU; the very last layer has no norm and no ReLU."""
+        """Convolution, batch norm over samples and nodes, ReLU; the last layer has no norm and no ReLU."""
         y = self.convolve(x, laplacian, linear, upsample)
         if norm is None:
             return y
