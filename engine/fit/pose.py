@@ -1,0 +1,394 @@
+"""Vertices to SMPL pose, one shape per take and translation, in a fixed number of linear solves.
+
+    fit = fit_take(points, targets)  # points: PointBody, targets (F,N,3); .poses (F,24,3), .betas, .trans
+
+1. Every part's rotation by weighted Kabsch (skin weights times importance), leaning on its parent where the
+   part's points leave it open (few points, or a twist around a straight limb).
+2. Rounds of the linearised whole-body problem: all 24 rotations and the translation together, with bone
+   lengths constant, so that what one part cannot follow is shared along the chain and feet and hands land
+   where the targets are. Skinning is linear in the joint transforms, so the normal equations need only 4x4
+   moments of the rest points per pair of joints (`Moments`), not one row per vertex: a round costs one
+   skinning and one 75x75 solve per frame.
+3. One shape for the take by ridge-regularised linear least squares over frames spread through it, each
+   frame's pose eliminated from the equations (Schur complement), so that shape and pose do not have to wait
+   for one another.
+
+A weak pull of the fingers and toes to their rest pose (`POSE_SIGMA`) decides what the points do not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .points import Array, Float, PointBody, apply, forward, matrix, rotvec, skin
+
+# Radians a joint is expected to leave its rest pose, root first (SMPL order). Only fingers and toes are held
+# noticeably.
+POSE_SIGMA = np.full(24, 3.0)
+POSE_SIGMA[[10, 11]] = 0.5  # toes
+POSE_SIGMA[[22, 23]] = 0.15  # fingers
+
+# Metres: how well the points of a frame together are known; sets the weight of the pull above.
+POINT_SIGMA = 0.0005
+# Metres: the same for the shape over the take; weak shape components then stay near the average body.
+SHAPE_SIGMA = 0.001
+CHUNK = 128  # frames at a time, to bound memory
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted take.
+
+    Attributes:
+        poses: (F,24,3) local axis-angle.  betas: (S,).  trans: (F,3) metres.
+        error: (F,) importance-weighted root mean square distance of the posed points to the targets, metres.
+    """
+
+    poses: NDArray[np.float32]
+    betas: NDArray[np.float32]
+    trans: NDArray[np.float32]
+    error: NDArray[np.float32]
+
+
+def fit_take(
+    body: PointBody,
+    targets: Array,
+    *,
+    betas: Array | None = None,
+    rounds: int = 3,
+    shape_frames: int = 150,
+    shape_rounds: int = 3,
+    shape_sigma: float = SHAPE_SIGMA,
+    point_sigma: float = POINT_SIGMA,
+) -> Fit:
+    """Pose and translation of every frame and one shape for the take.
+
+    Args:
+        body: the model reduced to the N points.
+        targets: (F,N,3) metres, any common axes; every value finite.
+        betas: (S,) a known shape; None estimates it from `shape_frames` frames spread over the take.
+        rounds: whole-body rounds per frame (3 are converged to below 0.1 mm on clean input).
+    """
+    targets = np.asarray(targets)
+    if betas is None:
+        chosen = np.unique(np.linspace(0, len(targets) - 1, min(len(targets), shape_frames)).astype(int))
+        shape = fit_shape(
+            body, targets[chosen], rounds=shape_rounds, shape_sigma=shape_sigma, point_sigma=point_sigma
+        )
+    else:
+        shape = np.asarray(betas, dtype=np.float64)
+    poses, trans, error = fit_frames(body, targets, shape, rounds=rounds, point_sigma=point_sigma)
+    return Fit(poses, shape.astype(np.float32), trans, error)
+
+
+def fit_frames(
+    body: PointBody, targets: Array, betas: Array, *, rounds: int = 3, point_sigma: float = POINT_SIGMA
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Poses (F,24,3), trans (F,3) and error (F,) for a known shape; frames are independent of one another."""
+    rest, joints = body.shaped(np.asarray(betas, dtype=np.float64))
+    moments = Moments.of(body, rest)
+    poses = np.empty((len(targets), 24, 3), dtype=np.float32)
+    trans = np.empty((len(targets), 3), dtype=np.float32)
+    error = np.empty(len(targets), dtype=np.float32)
+    for start in range(0, len(targets), CHUNK):
+        part = slice(start, start + CHUNK)
+        target = np.asarray(targets[part], dtype=np.float64)
+        local, t = part_rotations(body, rest, joints, target)
+        for _ in range(rounds):
+            local, t = whole_body_round(body, moments, rest, joints, target, local, t, point_sigma)
+        t, error[part] = _translation(body, rest, joints, target, local)
+        poses[part], trans[part] = rotvec(local), t
+    return poses, trans, error
+
+
+def fit_shape(
+    body: PointBody,
+    targets: Array,
+    *,
+    rounds: int = 3,
+    shape_sigma: float = SHAPE_SIGMA,
+    point_sigma: float = POINT_SIGMA,
+) -> Float:
+    """One shape (S,) for all frames of `targets` (F,N,3): alternates rotations given shape with shape given
+    rotations.
+
+    Minimises mean over frames and points of |error|^2 / shape_sigma^2 + |betas|^2.
+    """
+    size = body.shapedirs.shape[-1]
+    betas = np.zeros(size)
+    chunks = [slice(i, i + CHUNK) for i in range(0, len(targets), CHUNK)]
+    rest, joints = body.shaped(betas)
+    state = [
+        part_rotations(body, rest, joints, np.asarray(targets[part], dtype=np.float64)) for part in chunks
+    ]
+    for _ in range(rounds):
+        rest, joints = body.shaped(betas)
+        moments = Moments.of(body, rest)
+        normal = np.eye(size) * shape_sigma**2
+        right = -betas * shape_sigma**2
+        backward = []
+        for part, (local, trans) in zip(chunks, state, strict=True):
+            target = np.asarray(targets[part], dtype=np.float64)
+            transforms, hessian, gradient, error = _equations(
+                body, moments, rest, joints, target, local, trans, point_sigma
+            )
+            field = _shape_jacobian(body, transforms)
+            cross = moments.gather(transforms, apply(transforms, joints), field)
+            solved = _solve(hessian, np.concatenate([gradient[..., None], cross], axis=-1))
+            root = np.sqrt(body.importance)[:, None]
+            flat = (field * root[..., None]).reshape(-1, size)
+            normal += (flat.T @ flat - np.einsum("fps,fpt->st", cross, solved[..., 1:])) / len(targets)
+            right += (
+                flat.T @ (error * root).reshape(-1) - np.einsum("fps,fp->s", cross, solved[..., 0])
+            ) / len(targets)
+            backward.append((transforms, solved))
+        change = _solve(normal, right)
+        betas = betas + change
+        for i, (transforms, solved) in enumerate(backward):
+            step = solved[..., 0] - solved[..., 1:] @ change
+            state[i] = _moved(body, state[i], transforms, step)
+    return betas
+
+
+def part_rotations(body: PointBody, rest: Float, joints: Float, targets: Float) -> tuple[Float, Float]:
+    """First estimate: local rotations (F,24,3,3) and translation (F,3) by weighted Kabsch per part, root to
+    leaves.
+    """
+    share = body.weights * body.importance[:, None]  # (N,24)
+    share = np.where(body.weights > 0.3, share, 0.0) + 1e-9 * body.importance[:, None]
+    total = share.sum(0)
+    rest_mean = (share.T @ rest) / total[:, None]
+    frames = len(targets)
+    target_mean = np.einsum("nk,fna->fka", share, targets) / total[:, None]
+    cross = np.einsum("nka,fnb->fkab", share[:, :, None] * rest[:, None], targets)
+    cross -= np.einsum("k,ka,fkb->fkab", total, rest_mean, target_mean)
+    cross = np.swapaxes(cross, -1, -2)  # target x rest: R maximises trace(R^T cross)
+    world = np.empty((frames, 24, 3, 3))
+    for j, parent in enumerate(body.parents):
+        c = cross[:, j]
+        if parent >= 0:
+            # The parent's rotation decides what the part's own points leave open.
+            lean = 0.02 * np.trace(np.abs(_rest_scatter(share[:, j], rest))) + 1e-12
+            c = c + lean * world[:, parent]
+        world[:, j] = nearest_rotation(c)
+    local = np.empty_like(world)
+    for j, parent in enumerate(body.parents):
+        local[:, j] = world[:, j] if parent < 0 else np.swapaxes(world[:, parent], -1, -2) @ world[:, j]
+    return local, _translation(body, rest, joints, targets, local)[0]
+
+
+def nearest_rotation(matrices: Float) -> Float:
+    """The rotations R (...,3,3) that maximise trace(R^T M) (Kabsch 1976), by SVD with the reflection taken
+    out.
+    """
+    u, _, vt = np.linalg.svd(matrices)
+    sign = np.sign(np.linalg.det(u) * np.linalg.det(vt))
+    u[..., :, 2] *= np.where(sign == 0, 1.0, sign)[..., None]
+    return np.asarray(u @ vt)
+
+
+def whole_body_round(
+    body: PointBody,
+    moments: Moments,
+    rest: Float,
+    joints: Float,
+    targets: Float,
+    local: Float,
+    trans: Float,
+    point_sigma: float = POINT_SIGMA,
+) -> tuple[Float, Float]:
+    """One Gauss-Newton round over all rotations and the translation: new local (F,24,3,3) and trans (F,3)."""
+    transforms, hessian, gradient, _ = _equations(
+        body, moments, rest, joints, targets, local, trans, point_sigma
+    )
+    return _moved(body, (local, trans), transforms, _solve(hessian, gradient[..., None])[..., 0])
+
+
+def _equations(
+    body: PointBody,
+    moments: Moments,
+    rest: Float,
+    joints: Float,
+    targets: Float,
+    local: Float,
+    trans: Float,
+    point_sigma: float,
+) -> tuple[Float, Float, Float, Float]:
+    """Transforms, hessian (F,75,75), gradient (F,75) and error (F,N,3) of the whole-body problem at the
+    present pose.
+    """
+    transforms = forward(local, joints, body.parents)
+    error = targets - skin(rest + body.offsets_at(local), transforms, body.weights) - trans[:, None]
+    posed_joints = apply(transforms, joints)
+    hessian = moments.hessian(transforms, posed_joints)
+    gradient = moments.gather(transforms, posed_joints, error[..., None])[..., 0]
+    add_pose_pull(hessian, gradient, local, transforms, point_sigma)
+    return transforms, hessian, gradient, error
+
+
+def _moved(
+    body: PointBody, state: tuple[Float, Float], transforms: Float, step: Float
+) -> tuple[Float, Float]:
+    local, trans = state
+    return turn(local, transforms, step[:, :72].reshape(-1, 24, 3), body.parents), trans + step[:, 72:]
+
+
+def add_pose_pull(
+    hessian: Float, gradient: Float, local: Float, transforms: Float, point_sigma: float
+) -> None:
+    """Adds sum_j |angle_j|^2 / POSE_SIGMA_j^2 (in units of point_sigma) for all joints but the root, in
+    place.
+    """
+    strength = (point_sigma / POSE_SIGMA) ** 2
+    strength[0] = 0.0
+    diagonal = np.arange(72)
+    hessian[:, diagonal, diagonal] += np.repeat(strength, 3) + 1e-9
+    # local = R_parent^T R_world and a world step w turns the angle vector by R_parent^T w, so the pull is
+    # along R_world angle (an angle vector is fixed by its own rotation: R_parent angle = R_world angle).
+    pull = (transforms[..., :3] @ rotvec(local)[..., None])[..., 0]
+    gradient[:, :72] -= (strength[:, None] * pull).reshape(len(local), 72)
+
+
+def turn(local: Float, transforms: Float, step: Float, parents: NDArray[np.int64]) -> Float:
+    """Local rotations after turning every joint (and all below it) by the world-axes rotation vectors `step`
+    (F,24,3).
+    """
+    # Long steps are cut to one radian: the linearisation says nothing beyond.
+    length = np.linalg.norm(step, axis=-1, keepdims=True)
+    rotation = matrix(step / np.maximum(length, 1.0))
+    new = np.empty_like(local)
+    for j, parent in enumerate(parents):
+        if parent < 0:
+            new[:, j] = rotation[:, j] @ local[:, j]
+        else:
+            up = transforms[:, parent, :, :3]
+            new[:, j] = np.swapaxes(up, -1, -2) @ rotation[:, j] @ up @ local[:, j]
+    return new
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What the normal equations need of the rest points, whatever the pose.
+
+    Attributes:
+        pairs: (24,24,4,4) sum over points of importance * w_k * w_l * r r^T, r homogeneous.
+        single: (24*4,N) importance * w_k * r, to gather errors.
+        below: (24,24) below[i,k] = 1 where joint k is i or hangs below it.
+    """
+
+    pairs: Float
+    single: Float
+    below: Float
+
+    @classmethod
+    def of(cls, body: PointBody, rest: Float) -> Moments:
+        r = np.concatenate([rest, np.ones((len(rest), 1))], axis=1)
+        weighted = body.weights[:, :, None] * r[:, None]  # (N,24,4)
+        flat = weighted.reshape(len(r), -1)
+        pairs = (flat.T @ (body.importance[:, None] * flat)).reshape(24, 4, 24, 4).transpose(0, 2, 1, 3)
+        below = np.eye(24)
+        for j in range(23, 0, -1):
+            below[body.parents[j]] += below[j]
+        return cls(np.ascontiguousarray(pairs), (flat * body.importance[:, None]).T.copy(), below)
+
+    def hessian(self, transforms: Float, joints: Float) -> Float:
+        """(F,75,75): the squared Jacobian for world-axes turns of the 24 joints, then a shift of everything.
+
+        Turning joint i by w moves a point x = sum_k w_k T_k r by w x (sum over k below i of w_k (T_k r -
+        p_i)).
+        """
+        frames = len(transforms)
+        full, shift = _homogeneous(transforms), _origin_at(joints)
+        posed = full[:, :, None] @ self.pairs @ np.swapaxes(full, -1, -2)[:, None]  # (F,24,24,4,4)
+        gathered = (self.below @ posed.transpose(0, 3, 4, 1, 2) @ self.below.T).transpose(0, 3, 4, 1, 2)
+        arm = shift[:, :, None] @ gathered @ np.swapaxes(shift, -1, -2)[:, None]
+        cross = arm[..., :3, :3]
+        trace = np.trace(cross, axis1=-2, axis2=-1)
+        blocks = trace[..., None, None] * np.eye(3) - np.swapaxes(cross, -1, -2)
+        hessian = np.empty((frames, 75, 75))
+        hessian[:, :72, :72] = blocks.transpose(0, 1, 3, 2, 4).reshape(frames, 72, 72)
+        # Against the whole body (everything is below joint 0): the sum of x - p_i.
+        lever = hat(arm[:, :, 0, :3, 3]).reshape(frames, 72, 3)
+        hessian[:, :72, 72:] = lever
+        hessian[:, 72:, :72] = np.swapaxes(lever, -1, -2)
+        hessian[:, 72:, 72:] = arm[:, :1, 0, 3, 3, None] * np.eye(3)
+        return hessian
+
+    def gather(self, transforms: Float, joints: Float, fields: Float) -> Float:
+        """The Jacobian's transpose times vector fields on the points: (F,N,3,C) to (F,75,C)."""
+        frames, _, _, count = fields.shape
+        sums = (self.single @ fields.reshape(frames, -1, 3 * count)).reshape(frames, 24, 4, 3 * count)
+        outer = self.below @ (_homogeneous(transforms) @ sums).reshape(frames, 24, -1)
+        outer = (_origin_at(joints) @ outer.reshape(frames, 24, 4, -1)).reshape(frames, 24, 4, 3, count)
+        gathered = np.empty((frames, 75, count))
+        for i, (a, b) in enumerate(((1, 2), (2, 0), (0, 1))):  # sum of x cross e from sum of x e^T
+            gathered[:, i:72:3] = outer[:, :, a, b] - outer[:, :, b, a]
+        gathered[:, 72:] = outer[:, 0, 3]
+        return gathered
+
+
+def _homogeneous(transforms: Float) -> Float:
+    full = np.zeros((*transforms.shape[:2], 4, 4))
+    full[..., :3, :] = transforms
+    full[..., 3, 3] = 1.0
+    return full
+
+
+def _origin_at(joints: Float) -> Float:
+    """Shifts (F,24,4,4) that move each joint to the origin."""
+    shift = np.zeros((*joints.shape[:2], 4, 4))
+    shift[..., np.arange(4), np.arange(4)] = 1.0
+    shift[..., :3, 3] = -joints
+    return shift
+
+
+def hat(v: Float) -> Float:
+    """(...,3) to the matrices (...,3,3) with hat(v) w = v x w."""
+    zero = np.zeros_like(v[..., 0])
+    x, y, z = v[..., 0], v[..., 1], v[..., 2]
+    return np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(*v.shape, 3)
+
+
+def _translation(
+    body: PointBody, rest: Float, joints: Float, targets: Float, local: Float
+) -> tuple[Float, NDArray[np.float64]]:
+    """Best translation (F,3) for given rotations, and the remaining weighted rms error (F,)."""
+    posed = skin(rest + body.offsets_at(local), forward(local, joints, body.parents), body.weights)
+    difference = targets - posed
+    trans = body.importance @ difference
+    left = difference - trans[:, None]
+    return trans, np.sqrt(np.einsum("n,fna,fna->f", body.importance, left, left))
+
+
+def _shape_jacobian(body: PointBody, transforms: Float) -> Float:
+    """How posed points move per unit of shape, rotations fixed: (F,N,3,S).
+
+    posed = sum_k w_k (R_k (rest + rest_dirs b) + q_k(b)); q_k, where the rest origin goes, is linear in b
+    through the joints.
+    """
+    frames, size = len(transforms), body.shapedirs.shape[-1]
+    rotation = transforms[..., :3]
+    moves = np.zeros(
+        (frames, 24, 3, size)
+    )  # posed joints per unit of shape; the root joint moves with the rest shape
+    moves[:, 0] = body.joint_dirs[0]
+    for j, parent in enumerate(body.parents):
+        if parent >= 0:
+            moves[:, j] = moves[:, parent] + rotation[:, parent] @ (
+                body.joint_dirs[j] - body.joint_dirs[parent]
+            )
+    origin = (moves - rotation @ body.joint_dirs).reshape(frames, 24, -1)
+    blend = (body.weights @ rotation.reshape(frames, 24, 9)).reshape(frames, -1, 3, 3)
+    return np.asarray(blend @ body.shapedirs + (body.weights @ origin).reshape(frames, -1, 3, size))
+
+
+def _solve(matrices: Float, right: Float) -> Float:
+    return np.asarray(np.linalg.solve(matrices, right), dtype=np.float64)
+
+
+def _rest_scatter(share: Float, rest: Float) -> Float:
+    mean = (share @ rest) / share.sum()
+    return np.asarray(((rest - mean) * share[:, None]).T @ (rest - mean))
