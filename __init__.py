@@ -1,6 +1,6 @@
-"""Pose2Mesh Mocap as Blender sees it: the zip and the repository share this root, the add-on itself is `addon/`.
+"""Pose2Mesh Mocap as Blender sees it: zip and repository share this root, the add-on itself is `addon/`.
 
-Imports on `register()`, not before: pytest imports this file in the engine's environment too, where there is no bpy.
+Imports on `register()`, not before: pytest imports this file in the engine's environment too, without bpy.
 """
 
 from __future__ import annotations

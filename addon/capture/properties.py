@@ -1,0 +1,54 @@
+"""What the user chooses for a capture, kept with the scene."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+
+
+class P2M_CaptureSettings(bpy.types.PropertyGroup):
+    source: EnumProperty(
+        name="Source",
+        description="Where the footage comes from",
+        items=(
+            ("FILE", "File", "A video file, or an image of a numbered sequence", "FILE_MOVIE", 0),
+            ("CLIP", "Clip", "A movie clip of this .blend file", "TRACKER", 1),
+            ("STRIP", "Strip", "The active strip of the Video Sequencer, as it is cut there", "SEQUENCE", 2),
+        ),
+    )
+    filepath: StringProperty(
+        name="Video",
+        description="A video file, or the first image of a numbered sequence",
+        subtype="FILE_PATH",
+    )
+    clip: PointerProperty(name="Clip", description="The movie clip to capture", type=bpy.types.MovieClip)
+    people: IntProperty(
+        name="People",
+        description="How many people to capture; others in the picture are ignored",
+        default=1,
+        min=1,
+        soft_max=4,
+        max=10,
+    )
+    use_range: BoolProperty(name="Part of the Footage", description="Capture only some frames")
+    first_frame: IntProperty(
+        name="First", description="First frame of the footage to use, counted from 1", default=1, min=1
+    )
+    last_frame: IntProperty(
+        name="Last", description="Last frame of the footage to use, counted from 1", default=250, min=1
+    )
+    smoothing: FloatProperty(
+        name="Smoothing",
+        description="0 keeps the raw motion, 1 is the usual amount, 2 is the calmest",
+        default=1.0,
+        min=0.0,
+        max=2.0,
+    )
+    use_preview: BoolProperty(
+        name="Live Preview", description="Show the body in the viewport while the engine works", default=True
+    )
+    take_folder: StringProperty(
+        name="Takes Folder",
+        description="Where captured takes are kept; empty for the add-on's own folder",
+        subtype="DIR_PATH",
+    )

@@ -1,0 +1,203 @@
+"""The session inside Blender. `tick` is driven by hand: no timer fires in the wheel."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import bpy
+import numpy as np
+import pytest
+from pose2mesh_mocap.addon.capture import preview, result, session
+from pose2mesh_mocap.addon.capture.job import State
+from pose2mesh_mocap.addon.preferences.interpreter import VARIABLE
+from pose2mesh_mocap.engine.errors import EngineError
+
+FAKE = Path(__file__).with_name("fake_engine.py")
+PATIENCE = 20.0
+
+Use = Callable[..., None]
+
+
+class TinyBody:
+    """A quad that stands for the body."""
+
+    v_template = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], np.float32)
+    polygon_vertices = np.array([0, 1, 2, 3], np.int32)
+    polygon_starts = np.array([0], np.int32)
+    uv = None
+
+
+@pytest.fixture
+def use(
+    addon: ModuleType, empty_file: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Use]:
+    """Makes the session start a fake engine of the given behaviour on a video that exists."""
+    (tmp_path / "my clip.mp4").write_bytes(b"not opened by the fake engine")
+    settings = bpy.context.scene.pose2mesh_capture
+    settings.filepath = str(tmp_path / "my clip.mp4")
+    settings.take_folder = str(tmp_path / "takes")
+    monkeypatch.setenv(VARIABLE, sys.executable)
+    monkeypatch.setattr(session, "load_body", lambda name: TinyBody())
+    built: list[Path] = []
+    monkeypatch.setattr(
+        result, "build", lambda scene, take, footage: (built.append(take), (footage.stem,))[1]
+    )
+
+    def use(*behaviour: str) -> None:
+        monkeypatch.setattr(
+            session, "engine_command", lambda python: [str(python.path), str(FAKE), *behaviour]
+        )
+
+    yield use
+    session.shutdown()
+
+
+def tick_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert session.tick() is not None or condition(), session.current()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def begin() -> session.Session:
+    """What the Capture button does, without waiting for the end as it does in the background."""
+    from pose2mesh_mocap.addon import preferences
+    from pose2mesh_mocap.addon.capture.request import chosen_footage
+
+    interpreter = preferences.engine()
+    assert interpreter is not None
+    return session.start(bpy.context.scene, chosen_footage(bpy.context.scene), interpreter, "cpu")
+
+
+def previews() -> list[bpy.types.Object]:
+    return [obj for obj in bpy.data.objects if preview.TAG in obj]
+
+
+def test_the_capture_operator_runs_to_the_end_in_the_background(use: Use, tmp_path: Path) -> None:
+    use("normal", "4")
+    assert bpy.ops.pose2mesh.capture() == {"FINISHED"}
+    done = session.current()
+    assert done is not None and done.job.state is State.FINISHED
+    assert done.built == ("my clip",)
+    assert done.quality == {"reprojection_px": 1.5}
+    assert done.take is not None and done.take.parent == tmp_path / "takes"
+    assert done.take.name.startswith("my clip-") or done.take.name.startswith("my_clip-")
+    assert not previews()
+
+
+def test_a_failure_becomes_the_operators_error(use: Use) -> None:
+    use("refuse")
+    with pytest.raises(RuntimeError, match="No person is in the video; film one whole"):
+        bpy.ops.pose2mesh.capture()
+    assert session.current().failure == "No person is in the video; film one whole."
+
+
+def test_a_second_capture_is_refused_while_one_runs(use: Use) -> None:
+    use("polite")
+    running = begin()
+    assert not bpy.ops.pose2mesh.capture.poll()
+    with pytest.raises(EngineError, match="A capture is running"):
+        begin()
+    assert session.current() is running
+    bpy.ops.pose2mesh.cancel_capture()
+    tick_until(lambda: not running.is_running)
+    assert running.job.state is State.CANCELLED
+    assert bpy.ops.pose2mesh.capture.poll()
+
+
+def test_the_body_moves_in_the_viewport_while_the_engine_works(use: Use) -> None:
+    use("walk")
+    running = begin()
+    tick_until(lambda: bool(previews()))
+    body = previews()[0]
+    first = body.data.vertices[2].co.x
+    tick_until(lambda: body.data.vertices[2].co.x > first)
+    assert min(v.co.z for v in body.data.vertices) == pytest.approx(0.0, abs=1e-6), "it stands on the floor"
+    session.cancel()
+    tick_until(lambda: not running.is_running)
+    assert not previews()
+    assert not [c for c in bpy.data.collections if "Preview" in c.name]
+
+
+def test_a_deleted_preview_comes_back(use: Use) -> None:
+    use("walk")
+    begin()
+    tick_until(lambda: bool(previews()))
+    bpy.data.objects.remove(previews()[0])
+    tick_until(lambda: bool(previews()))
+
+
+def test_loading_another_file_lets_the_capture_go_on(use: Use, tmp_path: Path) -> None:
+    use("walk", "200")
+    running = begin()
+    tick_until(lambda: bool(previews()))
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    assert running.is_running
+    tick_until(lambda: not running.is_running)
+    assert running.job.state is State.FINISHED
+    assert running.waiting, "its scene is gone: the take waits on disk"
+    assert running.built == ()
+    assert not previews(), "nothing appears in a file that did not ask for it"
+
+
+def test_a_file_saved_during_a_capture_opens_without_its_preview(use: Use, tmp_path: Path) -> None:
+    use("walk")
+    running = begin()
+    tick_until(lambda: bool(previews()))
+    saved = str(tmp_path / "saved.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=saved)
+    session.cancel()
+    tick_until(lambda: not running.is_running)
+    bpy.ops.wm.open_mainfile(filepath=saved)
+    assert not previews()
+
+
+def test_an_error_of_our_own_ends_the_engine_and_is_shown(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+    use("walk")
+    running = begin()
+    monkeypatch.setattr(preview.Preview, "show", lambda self, people: 1 / 0)
+    tick_until(lambda: not running.is_running)
+    assert running.failure is not None and "ZeroDivisionError" in running.failure
+    assert running.job.is_over
+
+
+def test_every_take_gets_a_name_of_its_own(use: Use, tmp_path: Path) -> None:
+    from pose2mesh_mocap.addon.capture.request import chosen_footage, make_request
+
+    settings = bpy.context.scene.pose2mesh_capture
+    names = set()
+    for _ in range(3):
+        out = Path(make_request(chosen_footage(bpy.context.scene), settings, "cpu").out)
+        out.touch()
+        names.add(out)
+    assert len(names) == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [("", "No video is chosen"), ("/no/such/ü video.mp4", r"/no/such/ü video\.mp4 does not exist")],
+)
+def test_footage_that_is_not_there_is_named(use: Use, path: str, sentence: str) -> None:
+    from pose2mesh_mocap.addon.capture.request import chosen_footage
+
+    bpy.context.scene.pose2mesh_capture.filepath = path
+    with pytest.raises(EngineError, match=sentence):
+        chosen_footage(bpy.context.scene)
+
+
+def test_only_the_latest_logs_are_kept(use: Use) -> None:
+    from pose2mesh_mocap.addon import paths
+
+    folder = paths.user_folder("logs")
+    for number in range(15):
+        (folder / f"capture-2020010{number:02d}.log").touch()
+    use("normal", "1")
+    bpy.ops.pose2mesh.capture()
+    kept = sorted(folder.glob("capture-*.log"))
+    assert len(kept) == 10
+    assert kept[-1] == session.current().job.log
