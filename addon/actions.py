@@ -103,6 +103,15 @@ def clear(owner: bpy.types.ID) -> None:
         bpy.data.actions.remove(action)
 
 
+def make_own(owner: bpy.types.ID) -> None:
+    """Give this data-block a copy of the action it has, so that changes to it stay here."""
+    animation = owner.animation_data
+    slot = animation.action_slot.identifier if _HAS_SLOTS else None
+    animation.action = animation.action.copy()
+    if slot is not None:
+        animation.action_slot = animation.action.slots[slot]
+
+
 def shift(owner: bpy.types.ID, frames: float) -> None:
     """Move every key of this data-block's action in time."""
     for curve in fcurves(owner):

@@ -10,7 +10,7 @@ import numpy as np
 from ...engine.body.model import BodyModel
 from ...engine.protocol.take import Take
 from ..rig.character import PERSON_TAG, TAKE_TAG, Character
-from ..scene.timing import scene_frames
+from ..timing import scene_frames
 from . import basis, keys, motion
 from .residual import Residual
 

@@ -90,12 +90,13 @@ def write_frame_keys(
 def write_basis_keys(character: Character, basis: Basis, frames: NDArray[np.floating]) -> None:
     """One constant key for what never changes and the few weighted ones; the Basis stays the rest shape."""
     rest = _begin(character)
-    constant = _add(character, CONSTANT_KEY, rest + basis.constant)
-    constant.value = 1.0
+    _add(character, CONSTANT_KEY, rest + basis.constant)
     for index, shape in enumerate(basis.shapes, 1):
         _add(character, f"{CONSTANT_KEY}_{index:03d}", rest + shape)
     blocks = character.mesh.data.shape_keys
     curves = actions.Curves(blocks, f"{character.mesh.name}_keys")
+    # Keyed too, though it never changes: exporters then leave it out of the rest pose like the others.
+    curves.add(f'key_blocks["{CONSTANT_KEY}"].value', 0, frames[:1], [1.0])
     for block, weights in zip(blocks.key_blocks[2:], basis.weights.T, strict=True):
         curves.add(f'key_blocks["{block.name}"].value', 0, frames, weights)
 

@@ -1,3 +1,5 @@
 """The scene around a character: time, camera and the footage behind it."""
 
-CLASSES = ()
+from .operators import P2M_OT_open_take
+
+CLASSES = (P2M_OT_open_take,)

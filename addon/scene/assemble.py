@@ -1,0 +1,112 @@
+"""A take as a whole scene: characters that move, the camera that filmed them, the footage behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ...engine.body.model import BodyModel
+from ...engine.protocol.take import Take
+from .. import timing
+from ..bake.bake import BakeOptions, BakeReport, bake
+from ..rig import character as characters
+from . import camera, footage
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """What a take became: the characters in the order of its people, what each bake gave, and the camera."""
+
+    characters: list[characters.Character]
+    reports: list[BakeReport]
+    camera: bpy.types.Object
+
+
+def assemble(
+    take: Take,
+    body: BodyModel,
+    options: BakeOptions,
+    *,
+    video: Path | None = None,
+    scene: bpy.types.Scene | None = None,
+    progress: Callable[[], object] | None = None,
+) -> Assembled:
+    """Build everything a take holds into a scene, in a new collection named after the take.
+
+    Args:
+        take: an open take.
+        body: the body it was made with.
+        options: how to bake.
+        video: the footage; without it the camera matches but shows nothing behind.
+        scene: the current one by default. Its frame rate, range, size and camera become the take's.
+        progress: called now and then; may raise to cancel.
+
+    Raises:
+        ValueError: the take does not fit the body.
+        RuntimeError: Blender cannot read the video.
+    """
+    scene = scene or bpy.context.scene
+    collection = bpy.data.collections.new(take.path.stem)
+    scene.collection.children.link(collection)
+    set_time(scene, take)
+
+    people, reports = [], []
+    for person in range(take.people):
+        name = f"person_{int(take.person_id[person])}"
+        character = characters.build(body, take.betas[person], name, collection, tint=person)
+        reports.append(bake(character, take, body, person, options, progress))
+        people.append(character)
+
+    eye = bpy.data.objects.new("footage_camera", bpy.data.cameras.new("footage_camera"))
+    collection.objects.link(eye)
+    scene.camera = eye
+    look_through(eye, scene, take, video)
+    if not any(obj.type == "LIGHT" for obj in scene.objects):
+        collection.objects.link(_sun())
+    scene.frame_set(scene.frame_start)
+    return Assembled(people, reports, eye)
+
+
+def set_time(scene: bpy.types.Scene, take: Take) -> None:
+    """Frame rate, range and units of the scene: metres, one scene frame per video frame."""
+    scene.render.fps, scene.render.fps_base = timing.rate(take.fps)
+    frames = timing.scene_frames(take.frame_time, take.frame_index, take.fps)
+    scene.frame_start, scene.frame_end = timing.FIRST_FRAME, int(np.ceil(frames[-1] - 1e-3))
+    scene.unit_settings.system = "METRIC"
+    scene.unit_settings.scale_length = 1.0
+
+
+def look_through(eye: bpy.types.Object, scene: bpy.types.Scene, take: Take, video: Path | None) -> None:
+    """Match a camera to the take and put the footage behind it."""
+    taken = (round(2 * float(take.camera_matrix[0, 2])), round(2 * float(take.camera_matrix[1, 2])))
+    size = taken
+    if video is not None:
+        clip = footage.load(video, int(take.frame_index[0]), timing.FIRST_FRAME)
+        turn = footage.rotation(video)
+        size = footage.upright_size(clip, turn, taken)
+        footage.put_behind(eye, clip, turn, taken)
+    camera.match(eye, scene, take.camera_matrix, take.world_from_camera, size)
+
+
+def show_camera_views() -> None:
+    """Turn every 3D view of every workspace to the scene's camera."""
+    for screen in bpy.data.screens:
+        for area in screen.areas:
+            if area.type == "VIEW_3D":
+                for space in area.spaces:
+                    if space.type == "VIEW_3D" and space.region_3d is not None:
+                        space.region_3d.view_perspective = "CAMERA"
+
+
+def _sun() -> bpy.types.Object:
+    light = bpy.data.lights.new("key_light", "SUN")
+    light.energy = 3.0
+    light.angle = 0.2
+    sun = bpy.data.objects.new("key_light", light)
+    sun.rotation_euler = (0.7, 0.2, 0.6)
+    sun.location = (0.0, 0.0, 4.0)
+    return sun

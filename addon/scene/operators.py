@@ -1,0 +1,52 @@
+"""The button that opens a take as a scene."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, StringProperty
+
+from ...engine.body.model import BodyModel
+from ...engine.errors import EngineError
+from ...engine.protocol.take import Take
+from ..bake.operators import summary
+from .assemble import assemble, show_camera_views
+
+
+class P2M_OT_open_take(bpy.types.Operator):
+    bl_idname = "pose2mesh.open_take"
+    bl_label = "Open Take…"
+    bl_description = "Build the characters, the camera and the footage of a captured take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    filepath: StringProperty(name="Take", subtype="FILE_PATH", options={"SKIP_SAVE"})
+    filter_glob: StringProperty(default="*.npz", options={"HIDDEN"})
+    video: StringProperty(
+        name="Video", description="The footage to show behind; may be empty", options={"SKIP_SAVE"}
+    )
+    look: BoolProperty(name="Look Through", description="Turn the 3D views to the camera", default=True)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        video = Path(bpy.path.abspath(self.video)) if self.video else None
+        try:
+            take = Take.open(Path(bpy.path.abspath(self.filepath)))
+            made = assemble(
+                take,
+                BodyModel.load(take.body),
+                context.scene.pose2mesh_bake.options(),
+                video=video,
+                scene=context.scene,
+            )
+        except (EngineError, ValueError, RuntimeError) as error:
+            self.report({"ERROR"}, str(error).strip())
+            return {"CANCELLED"}
+        if self.look:
+            show_camera_views()
+        for character, report in zip(made.characters, made.reports, strict=True):
+            self.report({"INFO"}, f"{character.armature.name}: {summary(report)}")
+        return {"FINISHED"}
