@@ -1,0 +1,1 @@
+"""The stages in order: video → 2D landmarks → people → mesh → body → world → take."""

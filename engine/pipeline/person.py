@@ -1,0 +1,121 @@
+"""One person's landmarks → one moving body: lift, fit, in-fill, smooth, place in front of the camera."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..body.model import BodyModel
+from ..fit.camera import camera_translation
+from ..fit.points import PointBody
+from ..fit.pose import fit_frames, fit_shape
+from ..fit.residual import rest_residual
+from ..motion.infill import infill_values
+from ..motion.smoothing import smooth_take, smooth_translation, smooth_values
+from .lift import Lifter
+
+SHAPE_FRAMES = 200
+"""Frames spread over the take that decide the shape and the residual's basis."""
+RESIDUAL_RANK = 16
+RESIDUAL_WIDTH = 0.25
+"""Seconds: the residual is soft tissue and clothing at most, so it may only move slowly."""
+CHUNK = 256
+
+
+@dataclass(frozen=True)
+class PersonMotion:
+    """A body in motion, camera frame.
+
+    Attributes:
+        poses: (F,24,3); betas: (10,); trans: (F,3); visible: (F,) bool, false where in-filled.
+        residual_basis: (K,N,3) coarse, rest frame, metres; residual: (F,K) its coefficients.
+        vertex_ids: (N,) the coarse vertices.
+    """
+
+    poses: np.ndarray
+    betas: np.ndarray
+    trans: np.ndarray
+    visible: np.ndarray
+    residual_basis: np.ndarray
+    residual: np.ndarray
+    vertex_ids: np.ndarray
+
+
+def solve_person(
+    times: np.ndarray,
+    keypoints: np.ndarray,
+    visible: np.ndarray,
+    camera_matrix: np.ndarray,
+    body: BodyModel,
+    lifter: Lifter,
+    smoothing: float,
+    progress: Callable[[int, int], None],
+) -> PersonMotion:
+    """Everything about one person that does not need the others.
+
+    Args:
+        times: (F,) s; keypoints: (F,33,3) px; visible: (F,) bool, at least one true; camera_matrix: (3,3) px.
+        smoothing: strength, 1 is the default, 0 none.
+        progress: called with (frames done, frames in all).
+    """
+    points = PointBody.of(body, lifter.mesh.vertex_ids, landmarks=True)
+    seen = np.flatnonzero(visible)
+
+    def targets(frames: np.ndarray) -> np.ndarray:
+        return np.concatenate(lifter.lift(keypoints[frames], camera_matrix), axis=1)
+
+    sample = seen[np.unique(np.linspace(0, len(seen) - 1, min(len(seen), SHAPE_FRAMES)).astype(int))]
+    sampled = targets(sample)
+    betas = np.asarray(fit_shape(points, sampled), np.float32)
+    poses_s, trans_s, _ = fit_frames(points, sampled, betas)
+    basis = residual_basis(rest_residual(points, sampled, poses_s, betas, trans_s)[:, :-33])
+
+    frames = len(times)
+    poses = np.zeros((frames, 24, 3), np.float32)
+    coefficients = np.zeros((frames, len(basis)), np.float32)
+    for start in range(0, len(seen), CHUNK):
+        chunk = seen[start : start + CHUNK]
+        target = targets(chunk)
+        poses[chunk], place, _ = fit_frames(points, target, betas)
+        residual = rest_residual(points, target, poses[chunk], betas, place)[:, :-33]
+        coefficients[chunk] = residual.reshape(len(chunk), -1) @ basis.reshape(len(basis), -1).T
+        progress(min(start + CHUNK, len(seen)), len(seen))
+
+    def place_by_camera(poses: np.ndarray) -> np.ndarray:
+        still = np.zeros((len(poses), 3), np.float32)
+        landmarks = points.posed(poses, betas, still)[:, -33:]
+        trans = np.zeros((frames, 3), np.float32)
+        fit = camera_translation(landmarks[seen], keypoints[seen], camera_matrix)
+        trans[seen] = fit.translation
+        return trans
+
+    smooth = smooth_take(times, poses, place_by_camera(poses), visible, strength=smoothing)
+    # The smoothed pose is placed anew, so that it lies on the person and not where the raw pose lay.
+    trans = place_by_camera(smooth.poses)
+    trans = smooth_take(times, smooth.poses, trans, visible, strength=0.0).trans
+    trans = smooth_translation(times, trans, strength=smoothing)
+    coefficients = infill_values(times, coefficients, visible)
+    if smoothing > 0 and frames > 2:
+        coefficients = smooth_values(times, coefficients, RESIDUAL_WIDTH * smoothing)
+    return PersonMotion(
+        smooth.poses,
+        betas,
+        trans.astype(np.float32),
+        visible & ~smooth.infilled,
+        basis.astype(np.float32),
+        coefficients.astype(np.float32),
+        np.asarray(lifter.mesh.vertex_ids),
+    )
+
+
+def residual_basis(residual: np.ndarray) -> np.ndarray:
+    """The `RESIDUAL_RANK` directions (K,N,3), orthonormal, that hold most of the residuals (F,N,3).
+
+    Not centred: a residual that never moves is a direction like any other. A low rank keeps a take of any length small and
+    lets Blender carry it with as many shape keys.
+    """
+    flat = residual.reshape(len(residual), -1).astype(np.float64)
+    _, _, rows = np.linalg.svd(flat, full_matrices=False)
+    return rows[:RESIDUAL_RANK].reshape(-1, *residual.shape[1:])
