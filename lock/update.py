@@ -1,4 +1,4 @@
-"""Resolves lock/*.in into lock/*.txt: versions and hashes of everything build.py installs. Needs `uv` on PATH."""
+"""Resolves lock/*.in into lock/*.txt: versions and hashes of all that build.py installs. Needs `uv`."""
 
 from __future__ import annotations
 
