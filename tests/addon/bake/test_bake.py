@@ -7,35 +7,9 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
+from evaluate import evaluated, largest_error, world_vertices
 from pose2mesh_mocap.addon.bake.bake import BONES, COMPACT, FULL, BakeOptions, bake
 from pose2mesh_mocap.addon.rig import character as characters
-
-
-def world_vertices(take: Any, person: int = 0) -> np.ndarray[Any, Any]:
-    """(F,V,3) the engine's surface in Blender's world."""
-    world = take.world_from_camera.astype(np.float64)
-    return take.vertices(person) @ world[:3, :3].T + world[:3, 3]
-
-
-def evaluated(character: Any, frame: float) -> np.ndarray[Any, Any]:
-    """(V,3) what Blender shows at this frame, in its world."""
-    whole = int(np.floor(frame))
-    bpy.context.scene.frame_set(whole, subframe=frame - whole)
-    obj = character.mesh.evaluated_get(bpy.context.evaluated_depsgraph_get())
-    mesh = obj.to_mesh()
-    points = np.empty(3 * len(mesh.vertices), dtype=np.float32)
-    mesh.vertices.foreach_get("co", points)
-    obj.to_mesh_clear()
-    matrix = np.array(obj.matrix_world)
-    return points.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]
-
-
-def largest_error(character: Any, wanted: np.ndarray[Any, Any]) -> float:
-    """Metres, over all frames and vertices."""
-    return max(
-        float(np.linalg.norm(evaluated(character, frame) - points, axis=1).max())
-        for frame, points in enumerate(wanted, 1)
-    )
 
 
 @pytest.fixture
@@ -53,7 +27,7 @@ def test_full_is_the_engines_surface(boxes: Any, box_take: Any, character: Any) 
     person = character(take)
     report = bake(person, take, boxes, 0, BakeOptions(FULL))
     assert report.keys == take.frames
-    error = largest_error(person, world_vertices(take))
+    error = largest_error(person.mesh, world_vertices(take))
     print(f"full: {1e6 * error:.1f} um")
     assert error < 1e-4
 
@@ -62,7 +36,7 @@ def test_compact_finds_the_few_shapes_there_are(boxes: Any, box_take: Any, chara
     take = box_take(ripple=0.02)
     person = character(take)
     report = bake(person, take, boxes, 0, BakeOptions(COMPACT, tolerance=0.001))
-    error = largest_error(person, world_vertices(take))
+    error = largest_error(person.mesh, world_vertices(take))
     print(f"compact: {report.keys} keys, {1e3 * error:.3f} mm")
     assert report.keys == 1 + 3  # the constant and the three shapes of the synthetic residual
     assert error <= report.error + 1e-5 and report.error <= 0.001
@@ -72,7 +46,7 @@ def test_compact_needs_every_frame_when_nothing_repeats(boxes: Any, box_take: An
     take = box_take(frames=12, noise=0.02)
     person = character(take)
     report = bake(person, take, boxes, 0, BakeOptions(COMPACT, tolerance=0.0005))
-    assert largest_error(person, world_vertices(take)) <= 0.0005 + 1e-5
+    assert largest_error(person.mesh, world_vertices(take)) <= 0.0005 + 1e-5
     assert 8 <= report.keys <= 12
 
 
@@ -82,7 +56,7 @@ def test_bones_alone_are_exact_when_there_is_no_residual(boxes: Any, box_take: A
     report = bake(person, take, boxes, 0, BakeOptions(BONES))
     assert report.keys == 0 and person.mesh.data.shape_keys is None
     assert report.error < 1e-5
-    assert largest_error(person, world_vertices(take)) < 1e-5
+    assert largest_error(person.mesh, world_vertices(take)) < 1e-5
 
 
 def test_in_place_leaves_only_the_travel_out(boxes: Any, box_take: Any, character: Any) -> None:
@@ -92,7 +66,7 @@ def test_in_place_leaves_only_the_travel_out(boxes: Any, box_take: Any, characte
     world = take.world_from_camera.astype(np.float64)
     pelvis = (take.trans[0] + boxes.rest_joints(take.betas[0])[0]) @ world[:3, :3].T + world[:3, 3]
     wanted = world_vertices(take) - (pelvis * (1, 1, 0))[:, None]
-    assert largest_error(person, wanted) < 1e-5
+    assert largest_error(person.mesh, wanted) < 1e-5
 
 
 def test_the_root_bone_runs_on_the_floor_below_the_pelvis(boxes: Any, box_take: Any, character: Any) -> None:
@@ -115,7 +89,7 @@ def test_baking_again_replaces_everything(boxes: Any, box_take: Any, character: 
     report = bake(person, take, boxes, 0, BakeOptions(COMPACT))
     assert len(person.mesh.data.shape_keys.key_blocks) == 1 + report.keys
     assert len(bpy.data.actions) == 2
-    assert largest_error(person, world_vertices(take)) <= 0.001 + 1e-5
+    assert largest_error(person.mesh, world_vertices(take)) <= 0.001 + 1e-5
 
 
 def test_weights_stay_where_importers_clamp(boxes: Any, box_take: Any, character: Any) -> None:
@@ -133,7 +107,7 @@ def test_a_single_frame_is_a_pose(boxes: Any, box_take: Any, character: Any) -> 
     person = character(take)
     for mode in (FULL, COMPACT):
         bake(person, take, boxes, 0, BakeOptions(mode))
-        assert largest_error(person, world_vertices(take)) < 1e-3
+        assert largest_error(person.mesh, world_vertices(take)) < 1e-3
 
 
 def test_an_uneven_rate_keeps_every_frame_at_its_time(boxes: Any, box_take: Any, character: Any) -> None:
@@ -142,7 +116,7 @@ def test_an_uneven_rate_keeps_every_frame_at_its_time(boxes: Any, box_take: Any,
     person = character(take)
     bake(person, take, boxes, 0, BakeOptions(FULL))
     for time, wanted in zip(take.frame_time, world_vertices(take), strict=True):
-        error = np.linalg.norm(evaluated(person, 1 + float(time) * 25.0) - wanted, axis=1).max()
+        error = np.linalg.norm(evaluated(person.mesh, 1 + float(time) * 25.0) - wanted, axis=1).max()
         assert error < 1e-4
 
 
