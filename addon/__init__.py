@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from . import capture, preferences, ui
+from . import bake, capture, export, preferences, rig, scene, ui
 from .registration import Registration
 
-# The one ordered list: a panel's parent before its children, properties before what points at them.
-FEATURES = (preferences, capture, ui)
+# The one ordered list: properties before what shows them, and the panels in the order of the work.
+FEATURES = (preferences, rig, bake, scene, export, capture, ui)
 
 _registration = Registration(FEATURES)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import bpy
 
+from ...engine.protocol.messages import Progress
 from .. import paths, preferences
-from ..ui.text import duration, paragraph
+from ..text import duration, paragraph
 from . import session
-from .job import CaptureJob, State
+from .job import State
 from .session import Session
 
+# The engine's stages in the user's words, in their order.
+STAGES = {"people": "Watching the video", "body": "Moving the body", "write": "Writing the take"}
 _WARNINGS_SHOWN = 3
 
 
@@ -28,7 +31,7 @@ class P2M_PT_capture(bpy.types.Panel):
         if preferences.engine() is None:
             _draw_no_engine(layout)
         if latest is not None and latest.is_running:
-            _draw_progress(layout, latest.job)
+            _draw_progress(layout, latest)
         else:
             row = layout.row()
             row.scale_y = 1.5
@@ -91,25 +94,38 @@ def _draw_no_engine(layout: bpy.types.UILayout) -> None:
     box.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES").module = paths.PACKAGE
 
 
-def _draw_progress(layout: bpy.types.UILayout, job: CaptureJob) -> None:
-    box = layout.box()
-    progress = job.progress
+def _draw_progress(layout: bpy.types.UILayout, latest: Session) -> None:
+    job, progress = latest.job, latest.job.progress
+    column = layout.column()
+    if latest.building:
+        column.progress(factor=1.0, text="Building the character…")
+        return
     if job.state is State.CANCELLING:
-        box.progress(factor=0.0, text="Cancelling…")
+        column.progress(factor=0.0, text="Cancelling…")
     elif progress is None:
-        box.progress(factor=0.0, text="Loading the networks…" if job.started else "Starting the engine…")
+        column.progress(factor=0.0, text="Reading the video…" if job.started else "Starting the engine…")
     else:
-        total = progress.total
-        counted = f"{progress.done} / {total}" if total else f"{progress.done}"
-        box.label(text=progress.stage.replace("_", " ").capitalize())
-        box.progress(factor=min(1.0, progress.done / total) if total else 0.0, text=f"{counted} frames")
-        row = box.row()
-        row.label(text=f"{progress.rate:.1f} frames/s")
-        if progress.eta is not None:
-            row.label(text=f"{duration(progress.eta)} left", icon="TIME")
-    row = box.row()
+        _draw_stage(column, progress)
+    row = column.row()
     row.enabled = job.state is not State.CANCELLING
     row.operator("pose2mesh.cancel_capture", icon="CANCEL")
+
+
+def _draw_stage(layout: bpy.types.UILayout, progress: Progress) -> None:
+    total = progress.total
+    number = list(STAGES).index(progress.stage) + 1 if progress.stage in STAGES else 0
+    name = STAGES.get(progress.stage, progress.stage.replace("_", " ").capitalize())
+    layout.label(text=f"{number} of {len(STAGES)}: {name}" if number else name)
+    counted = f"{progress.done} of {total} frames" if total else f"{progress.done} frames"
+    layout.progress(factor=min(1.0, progress.done / total) if total else 0.0, text=counted)
+    row = layout.row()
+    row.label(
+        text=f"{progress.rate:.0f} frames/s" if progress.rate >= 10 else f"{progress.rate:.1f} frames/s"
+    )
+    if progress.eta is not None:
+        right = row.row()
+        right.alignment = "RIGHT"
+        right.label(text=f"{duration(progress.eta)} left")
 
 
 def _draw_outcome(layout: bpy.types.UILayout, latest: Session) -> None:
@@ -126,10 +142,9 @@ def _draw_outcome(layout: bpy.types.UILayout, latest: Session) -> None:
         layout.label(text="Cancelled; nothing was changed", icon="INFO")
     elif latest.waiting:
         box = layout.box()
-        paragraph(
-            box, "The capture is done, but its scene was closed. Load the take to use it here.", icon="INFO"
-        )
-        paragraph(box, str(latest.take))
+        paragraph(box, "The capture is done, but its scene was closed.", icon="INFO")
+        open_take = box.operator("pose2mesh.open_take", text="Open the Take Here", icon="IMPORT")
+        open_take.filepath, open_take.video = str(latest.take), str(latest.footage)
     for text in job.warnings[:_WARNINGS_SHOWN]:
         paragraph(layout, text, icon="INFO")
     hidden = len(job.warnings) - _WARNINGS_SHOWN

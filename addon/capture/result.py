@@ -11,12 +11,14 @@ import bpy
 from ...engine.body.model import BodyModel
 from ...engine.errors import EngineError
 from ...engine.protocol.take import Take
-from ..bake.bake import BakeOptions
 from ..scene.assemble import assemble
 
 
 def build(scene: bpy.types.Scene, take_file: Path, footage: Path) -> tuple[str, ...]:
-    """Make the take's characters, camera and footage in this scene; the names of the armatures.
+    """Make the take's characters, camera and footage in this scene, baked with its settings.
+
+    Returns:
+        the names of the characters' armatures.
 
     Raises:
         EngineError: the take or its body cannot be read, or they do not fit.
@@ -25,7 +27,7 @@ def build(scene: bpy.types.Scene, take_file: Path, footage: Path) -> tuple[str, 
     body = BodyModel.load(take.body)
     with _working_in(scene):
         try:
-            made = assemble(take, body, BakeOptions(), video=footage, scene=scene)
+            made = assemble(take, body, scene.pose2mesh_bake.options(), video=footage, scene=scene)
         except (ValueError, RuntimeError) as error:
             raise EngineError(
                 f"The take {take_file} cannot be brought into Blender: {error}", "internal"

@@ -6,9 +6,9 @@ A persistent timer drives it; tests call `tick` by hand. Operators and panels on
 from __future__ import annotations
 
 import atexit
-import time
 import traceback
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ class Session:
         job: what the engine does.
         footage: what is captured: the video, or a sequence's first image.
         scene_uid: `session_uid` of the scene it was started in.
+        building: the engine is done, the characters are next.
         error: one sentence when Blender's own part failed; the job has the engine's.
         built: names of the characters made from the result.
         waiting: the take is there, but its scene is not any more.
@@ -47,6 +48,7 @@ class Session:
     footage: Path
     scene_uid: int
     preview: preview.Preview | None
+    building: bool = False
     error: str | None = None
     built: tuple[str, ...] = ()
     waiting: bool = False
@@ -54,7 +56,7 @@ class Session:
 
     @property
     def is_running(self) -> bool:
-        return not self.job.is_over
+        return self.building or not self.job.is_over
 
     @property
     def failure(self) -> str | None:
@@ -115,14 +117,11 @@ def tick() -> float | None:
     if session is None:
         return None
     try:
-        running = session.job.step()
-        if running:
-            _show(session)
-        else:
-            _finish(session)
+        running = _advance(session)
     except Exception as error:  # a timer that raises is dropped in silence, and the engine would run on
         traceback.print_exc()
         session.job.close()
+        session.building = False
         session.error = (
             f"The add-on failed ({type(error).__name__}: {error}); please report it with the console's text."
         )
@@ -135,6 +134,21 @@ def cancel() -> None:
     """Stop the running capture; it is over within a second."""
     if _current is not None:
         _current.job.cancel()
+
+
+def _advance(session: Session) -> bool:
+    """One step; False when all is done."""
+    if session.building:
+        session.building = False
+        _build(session)
+        return False
+    if session.job.step():
+        _show(session)
+        return True
+    preview.remove_all()
+    # In a tick of its own: building takes a moment, and the panel should say so first.
+    session.building = session.job.result is not None
+    return session.building
 
 
 def shutdown() -> None:
@@ -174,11 +188,9 @@ def _show(session: Session) -> None:
         session.preview.show({person: message.vertices for person, message in latest.items()})
 
 
-def _finish(session: Session) -> None:
-    preview.remove_all()
+def _build(session: Session) -> None:
     done = session.job.result
-    if done is None:
-        return
+    assert done is not None
     session.quality = dict(done.quality)
     scene = next((s for s in bpy.data.scenes if s.session_uid == session.scene_uid), None)
     if scene is None:
@@ -195,7 +207,7 @@ def _new_log() -> Path:
     folder = paths.user_folder("logs")
     for old in sorted(folder.glob("capture-*.log"))[: -_LOGS_KEPT + 1]:
         old.unlink(missing_ok=True)
-    return folder / f"capture-{time.strftime('%Y%m%d-%H%M%S')}.log"
+    return folder / f"capture-{datetime.now():%Y%m%d-%H%M%S-%f}.log"
 
 
 def _redraw() -> None:

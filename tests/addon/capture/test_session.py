@@ -82,7 +82,7 @@ def test_the_capture_operator_runs_to_the_end_in_the_background(use: Use, tmp_pa
     use("normal", "4")
     assert bpy.ops.pose2mesh.capture() == {"FINISHED"}
     done = session.current()
-    assert done is not None and done.job.state is State.FINISHED
+    assert done is not None and done.job.state is State.FINISHED, session.current().failure
     assert done.built == ("my clip",)
     assert done.quality == {"reprojection_px": 1.5}
     assert done.take is not None and done.take.parent == tmp_path / "takes"
