@@ -80,7 +80,7 @@ def fit(
         count, error = _smallest(chunks, centre, weights[:, :rank], shapes[:rank], tolerance)
         if error <= tolerance or rank >= limit:
             break
-        rank = min(limit, 2 * rank)
+        rank = min(limit, 4 * rank)
     return _rebias(centre, shapes[:count], weights[:, :count], error, offsets.vertices)
 
 

@@ -89,7 +89,7 @@ def _rotation(file: BinaryIO, start: int, end: int) -> int:
             (size,) = struct.unpack(">Q", file.read(8))
             body += 8
         stop = end if size == 0 else place + size
-        if stop <= body or stop > end:
+        if stop < body or stop > end:
             return 0
         if kind in _CONTAINERS:
             found = _rotation(file, body, stop)
