@@ -6,13 +6,14 @@ camera_fit() -> {"published": {"ms", "loss_px"}, "ours": {"ms", "loss_px"}}     
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .camera import weak_perspective
 
-Array = NDArray[np.floating]
+Array = NDArray[Any]
 
 
 def camera_fit(people: int = 3, seed: int = 0) -> dict[str, dict[str, float]]:

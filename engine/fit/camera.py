@@ -12,11 +12,12 @@ depth) and trusts outliers less (Huber).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.floating]
+Array = NDArray[Any]
 
 NEAR = 0.1  # metres: nothing we draw is closer to the lens
 

@@ -2,17 +2,17 @@
 (landmarks).
 
     points = PointBody.of(model, vertex_ids, landmarks=True)     # N = len(vertex_ids) + 33
-    posed = points.posed(poses, betas, trans)                     # (F,N,3)
+    posed = points.posed(poses, betas, trans)                     # (F,N,3), equal to the full model's
 
-A landmark is treated as one more skinned point whose rest position and weights are the same mix of its
-vertices'.
+Skinning is linear in the joint transforms, so a mix of vertices poses exactly through one homogeneous
+4-vector per joint, the mix of w_k (rest, 1): its anchors. A plain vertex is a mix of one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,29 +24,29 @@ from ..body.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 if TYPE_CHECKING:
     from ..body.model import BodyModel
 
-Array = NDArray[np.floating]
+Array = NDArray[Any]
 Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class PointBody:
-    """N skinned points on the 24-joint tree (float64).
+    """N points on the 24-joint tree, for any shape (float64).
 
     Attributes:
-        rest: (N,3) rest positions at zero shape.  shapedirs: (N,3,S).  weights: (N,24), rows sum to 1.
+        anchors: (N,24,4) mix of w_k (rest, 1) at zero shape.  anchor_dirs: (N,24,3,S) its change per unit of
+            shape.
         joints: (24,3) rest joints at zero shape.  joint_dirs: (24,3,S).  parents: (24,), root -1.
         importance: (N,) how much each point counts in a fit, sums to 1.
-        offsets: poses (F,24,3) -> (F,N,3) pose correctives in the rest frame, or None.
+        offsets: local rotations (F,24,3,3) -> (F,N,3) pose correctives in the rest frame, or None.
     """
 
-    rest: Float
-    shapedirs: Float
-    weights: Float
+    anchors: Float
+    anchor_dirs: Float
     joints: Float
     joint_dirs: Float
     parents: NDArray[np.int64]
     importance: Float
-    offsets: Callable[[Array], Array] | None = None
+    offsets: Callable[[Float], Float] | None = None
 
     @classmethod
     def of(
@@ -63,49 +63,75 @@ class PointBody:
         """
         ids = np.asarray(vertex_ids, dtype=np.int64)
         mix = sparse.eye_array(len(model.v_template), format="csr")[ids]
-        template = np.asarray(model.v_template, dtype=np.float64)
-        importance = _area_importance(template, template[ids])
+        importance = _area_importance(model.v_template, model.v_template[ids])
         if landmarks:
             mix = sparse.vstack([mix, sparse.csr_array(model.landmark_regressor)]).tocsr()
-            importance = np.concatenate(
-                [importance * (1 - landmark_importance), np.full(33, landmark_importance / 33)]
-            )
-        weights = np.clip(mix @ model.weights, 0.0, None)
+            share = np.full(33, landmark_importance / 33)
+            importance = np.concatenate([importance * (1 - landmark_importance), share])
+        used = np.unique(mix.indices)
+        mix = mix[:, used]
+        weights = np.asarray(model.weights[used], dtype=np.float64)
+        rest = np.concatenate([model.v_template[used], np.ones((len(used), 1))], axis=1)
         regressor = np.asarray(model.joint_regressor, dtype=np.float64)
-        shapedirs = np.asarray(model.shapedirs, dtype=np.float64)
         return cls(
-            rest=mix @ template,
-            shapedirs=_mixed(mix, shapedirs),
-            weights=weights / weights.sum(1, keepdims=True),
-            joints=regressor @ template,
-            joint_dirs=np.tensordot(regressor, shapedirs, 1),
+            anchors=_mixed(mix, weights[:, :, None] * rest[:, None]),
+            anchor_dirs=_mixed(mix, weights[:, :, None, None] * model.shapedirs[used][:, None]),
+            joints=regressor @ model.v_template,
+            joint_dirs=np.tensordot(regressor, model.shapedirs, 1),
             parents=np.asarray(model.parents, dtype=np.int64),
             importance=importance,
-            offsets=_restricted_offsets(model, mix),
+            offsets=_restricted_offsets(model, mix, used),
         )
 
-    def shaped(self, betas: Array) -> tuple[Float, Float]:
-        """Rest points (N,3) and rest joints (24,3) for shape `betas` (S,)."""
-        return self.rest + self.shapedirs @ betas, self.joints + self.joint_dirs @ betas
+    @property
+    def weights(self) -> Float:
+        """(N,24) skinning weights; rows sum to 1, and for mixes may hold small negative numbers."""
+        return np.asarray(self.anchors[..., 3])
 
-    def offsets_at(self, local: Float) -> Float:
-        """Pose correctives (F,N,3) for local rotations (F,24,3,3); zero without correctives."""
-        if self.offsets is None:
-            return np.zeros((len(local), len(self.rest), 3))
-        return np.asarray(self.offsets(rotvec(local)), dtype=np.float64)
+    def shaped(self, betas: Array) -> ShapedPoints:
+        """The points of one shape `betas` (S,)."""
+        b = np.asarray(betas, dtype=np.float64)
+        anchors = self.anchors.copy()
+        anchors[..., :3] += self.anchor_dirs @ b
+        return ShapedPoints(self, anchors, self.joints + self.joint_dirs @ b)
 
     def posed(self, poses: Array, betas: Array, trans: Array) -> Float:
         """Posed points (F,N,3) for axis-angle `poses` (F,24,3), `betas` (S,), `trans` (F,3)."""
-        local = matrix(poses)
-        rest, joints = self.shaped(np.asarray(betas, dtype=np.float64))
-        transforms = forward(local, joints, self.parents)
-        return skin(rest + self.offsets_at(local), transforms, self.weights) + np.asarray(trans)[:, None]
+        shaped, local = self.shaped(betas), matrix(poses)
+        return shaped.points(local, shaped.transforms(local)) + np.asarray(trans, np.float64)[:, None]
 
     def joints_posed(self, poses: Array, betas: Array, trans: Array) -> Float:
         """Posed joints (F,24,3)."""
-        joints = self.joints + self.joint_dirs @ np.asarray(betas, dtype=np.float64)
-        transforms = forward(matrix(poses), joints, self.parents)
-        return apply(transforms, joints) + np.asarray(trans)[:, None]
+        shaped = self.shaped(betas)
+        return apply(shaped.transforms(matrix(poses)), shaped.joints) + np.asarray(trans, np.float64)[:, None]
+
+
+@dataclass(frozen=True)
+class ShapedPoints:
+    """The points of one shape, ready to pose: anchors (N,24,4) and rest joints (24,3)."""
+
+    body: PointBody
+    anchors: Float
+    joints: Float
+
+    @property
+    def rest(self) -> Float:
+        """Rest points (N,3)."""
+        return np.asarray(self.anchors[..., :3].sum(axis=1))
+
+    def transforms(self, local: Float) -> Float:
+        """Rest frame to posed (F,24,3,4), before the translation, for local rotations (F,24,3,3)."""
+        return forward(local, self.joints, self.body.parents)
+
+    def points(self, local: Float, transforms: Float) -> Float:
+        """Posed points (F,N,3) before the translation, pose correctives included."""
+        frames = len(transforms)
+        columns = transforms.transpose(0, 1, 3, 2).reshape(frames, -1, 3)
+        posed = self.anchors.reshape(len(self.anchors), -1) @ columns
+        if self.body.offsets is not None:
+            blend = blended(transforms, self.body.weights)
+            posed += (blend @ self.body.offsets(local)[..., None])[..., 0]
+        return np.asarray(posed)
 
 
 def matrix(rotvecs: Array) -> Float:
@@ -140,11 +166,10 @@ def apply(transforms: Float, points: Float) -> Float:
     return np.asarray((transforms[..., :3] @ points[:, :, None])[..., 0] + transforms[..., 3])
 
 
-def skin(rest: Float, transforms: Float, weights: Float) -> Float:
-    """Linear blend skinning of (N,3) or (F,N,3) rest points by (F,24,3,4): (F,N,3)."""
+def blended(transforms: Float, weights: Float) -> Float:
+    """Blended linear parts (F,N,3,3) of transforms (F,24,3,4) with weights (N,24)."""
     frames, joints = transforms.shape[:2]
-    blend = (weights @ transforms.reshape(frames, joints, 12)).reshape(frames, len(weights), 3, 4)
-    return np.asarray((blend[..., :3] @ rest[..., None])[..., 0] + blend[..., 3])
+    return np.asarray((weights @ transforms[..., :3].reshape(frames, joints, 9)).reshape(frames, -1, 3, 3))
 
 
 def unskin_displacement(
@@ -155,14 +180,13 @@ def unskin_displacement(
     Damped (Tikhonov), because opposite turns can nearly cancel in a blend; a rotation's inverse loses only
     damping^2.
     """
-    frames, joints = transforms.shape[:2]
-    blend = (weights @ transforms[..., :3].reshape(frames, joints, 9)).reshape(frames, len(weights), 3, 3)
+    blend = blended(transforms, weights)
     transposed = np.swapaxes(blend, -1, -2)
     normal = transposed @ blend + damping**2 * np.eye(3)
     return np.asarray(np.linalg.solve(normal, transposed @ displacement[..., None])[..., 0])
 
 
-def _area_importance(template: Float, chosen: Float) -> Float:
+def _area_importance(template: Array, chosen: Array) -> Float:
     """Between one vote per point and one vote per share of the surface, because fingers and face are crowded.
 
     The area a chosen point stands for is that of the vertices nearest to it, each taken as its squared
@@ -175,22 +199,23 @@ def _area_importance(template: Float, chosen: Float) -> Float:
     return np.asarray(importance / importance.sum())
 
 
-def _mixed(mix: sparse.csr_array, values: Float) -> Float:
+def _mixed(mix: sparse.csr_array, values: Array) -> Float:
     """Linear mixes of values given per vertex: (N,V) and (V,...) to (N,...)."""
-    return np.asarray(mix @ values.reshape(len(values), -1)).reshape(mix.shape[0], *values.shape[1:])
+    flat = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
+    return np.asarray(mix @ flat).reshape(mix.shape[0], *values.shape[1:])
 
 
-def _restricted_offsets(model: BodyModel, mix: sparse.csr_array) -> Callable[[Array], Array] | None:
-    """Pose correctives of the mixed points only: the corrective basis is mixed once, not the vertices of
-    every frame.
-    """
+def _restricted_offsets(
+    model: BodyModel, mix: sparse.csr_array, used: NDArray[np.int64]
+) -> Callable[[Float], Float] | None:
+    """Pose correctives of the mixed points only: the basis is mixed once, not the vertices of every frame."""
     if model.posedirs is None:
         return None
-    basis = _mixed(mix, np.asarray(model.posedirs, dtype=np.float64))  # (N,3,207)
+    basis = _mixed(mix, model.posedirs[used])  # (N,3,207)
     flat = basis.reshape(-1, basis.shape[-1]).T
 
-    def offsets(poses: Array) -> Array:
-        feature = matrix(np.asarray(poses)[:, 1:]) - np.eye(3)
-        return np.asarray((feature.reshape(len(feature), -1) @ flat).reshape(len(feature), -1, 3))
+    def offsets(local: Float) -> Float:
+        feature = (local[:, 1:] - np.eye(3)).reshape(len(local), -1)
+        return np.asarray((feature @ flat).reshape(len(local), -1, 3))
 
     return offsets

@@ -13,7 +13,8 @@
    frame's pose eliminated from the equations (Schur complement), so that shape and pose do not have to wait
    for one another.
 
-A weak pull of the fingers and toes to their rest pose (`POSE_SIGMA`) decides what the points do not.
+A weak pull towards the rest pose, joint by joint and axis by axis (`POSE_SIGMA`), decides what the points do
+not: fingers, the twist of a straight limb, how the spine and the collars share a bend.
 """
 
 from __future__ import annotations
@@ -23,16 +24,31 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .points import Array, Float, PointBody, apply, forward, matrix, rotvec, skin
+from .points import Array, Float, PointBody, ShapedPoints, apply, matrix, rotvec
 
-# Radians a joint is expected to leave its rest pose, root first (SMPL order). Only fingers and toes are held
-# noticeably.
-POSE_SIGMA = np.full(24, 3.0)
-POSE_SIGMA[[10, 11]] = 0.5  # toes
-POSE_SIGMA[[22, 23]] = 0.15  # fingers
+# How far (radians) a person's joint commonly leaves the T-pose about its local x, y, z (SMPL axes: x to the
+# left, y up, z forward), about 1.5 times what motion libraries show. Fingers hardly, knees about one axis
+# only.
+POSE_SIGMA = np.array(
+    [[9, 9, 9]]  # pelvis: not held
+    + 2 * [[0.9, 0.45, 0.45]]  # hips
+    + [[0.4, 0.2, 0.2]]  # spine1
+    + 2 * [[1.1, 0.25, 0.25]]  # knees
+    + [[0.25, 0.2, 0.15]]  # spine2
+    + 2 * [[0.6, 0.4, 0.25]]  # ankles
+    + [[0.25, 0.2, 0.15]]  # spine3
+    + 2 * [[0.5, 0.1, 0.15]]  # toes
+    + [[0.3, 0.4, 0.2]]  # neck
+    + 2 * [[0.1, 0.2, 0.25]]  # collars
+    + [[0.3, 0.4, 0.2]]  # head
+    + 2 * [[0.9, 1.0, 1.0]]  # shoulders
+    + 2 * [[0.6, 1.1, 0.6]]  # elbows
+    + 2 * [[0.4, 0.6, 0.7]]  # wrists
+    + 2 * [[0.15, 0.15, 0.15]]  # fingers
+)
 
 # Metres: how well the points of a frame together are known; sets the weight of the pull above.
-POINT_SIGMA = 0.0005
+POINT_SIGMA = 0.001
 # Metres: the same for the shape over the take; weak shape components then stay near the average body.
 SHAPE_SIGMA = 0.001
 CHUNK = 128  # frames at a time, to bound memory
@@ -88,18 +104,18 @@ def fit_frames(
     body: PointBody, targets: Array, betas: Array, *, rounds: int = 3, point_sigma: float = POINT_SIGMA
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Poses (F,24,3), trans (F,3) and error (F,) for a known shape; frames are independent of one another."""
-    rest, joints = body.shaped(np.asarray(betas, dtype=np.float64))
-    moments = Moments.of(body, rest)
+    shaped = body.shaped(betas)
+    moments = Moments.of(shaped)
     poses = np.empty((len(targets), 24, 3), dtype=np.float32)
     trans = np.empty((len(targets), 3), dtype=np.float32)
     error = np.empty(len(targets), dtype=np.float32)
     for start in range(0, len(targets), CHUNK):
         part = slice(start, start + CHUNK)
         target = np.asarray(targets[part], dtype=np.float64)
-        local, t = part_rotations(body, rest, joints, target)
+        local, t = part_rotations(shaped, target)
         for _ in range(rounds):
-            local, t = whole_body_round(body, moments, rest, joints, target, local, t, point_sigma)
-        t, error[part] = _translation(body, rest, joints, target, local)
+            local, t = whole_body_round(shaped, moments, target, local, t, point_sigma)
+        t, error[part] = _translation(shaped, target, local)
         poses[part], trans[part] = rotvec(local), t
     return poses, trans, error
 
@@ -117,26 +133,24 @@ def fit_shape(
 
     Minimises mean over frames and points of |error|^2 / shape_sigma^2 + |betas|^2.
     """
-    size = body.shapedirs.shape[-1]
+    size = body.joint_dirs.shape[-1]
     betas = np.zeros(size)
     chunks = [slice(i, i + CHUNK) for i in range(0, len(targets), CHUNK)]
-    rest, joints = body.shaped(betas)
-    state = [
-        part_rotations(body, rest, joints, np.asarray(targets[part], dtype=np.float64)) for part in chunks
-    ]
+    shaped = body.shaped(betas)
+    state = [part_rotations(shaped, np.asarray(targets[part], dtype=np.float64)) for part in chunks]
     for _ in range(rounds):
-        rest, joints = body.shaped(betas)
-        moments = Moments.of(body, rest)
+        shaped = body.shaped(betas)
+        moments = Moments.of(shaped)
         normal = np.eye(size) * shape_sigma**2
         right = -betas * shape_sigma**2
         backward = []
         for part, (local, trans) in zip(chunks, state, strict=True):
             target = np.asarray(targets[part], dtype=np.float64)
             transforms, hessian, gradient, error = _equations(
-                body, moments, rest, joints, target, local, trans, point_sigma
+                shaped, moments, target, local, trans, point_sigma
             )
             field = _shape_jacobian(body, transforms)
-            cross = moments.gather(transforms, apply(transforms, joints), field)
+            cross = moments.gather(transforms, apply(transforms, shaped.joints), field)
             solved = _solve(hessian, np.concatenate([gradient[..., None], cross], axis=-1))
             root = np.sqrt(body.importance)[:, None]
             flat = (field * root[..., None]).reshape(-1, size)
@@ -149,16 +163,17 @@ def fit_shape(
         betas = betas + change
         for i, (transforms, solved) in enumerate(backward):
             step = solved[..., 0] - solved[..., 1:] @ change
-            state[i] = _moved(body, state[i], transforms, step)
+            state[i] = _moved(shaped, state[i], transforms, step)
     return betas
 
 
-def part_rotations(body: PointBody, rest: Float, joints: Float, targets: Float) -> tuple[Float, Float]:
+def part_rotations(shaped: ShapedPoints, targets: Float) -> tuple[Float, Float]:
     """First estimate: local rotations (F,24,3,3) and translation (F,3) by weighted Kabsch per part, root to
     leaves.
     """
-    share = body.weights * body.importance[:, None]  # (N,24)
-    share = np.where(body.weights > 0.3, share, 0.0) + 1e-9 * body.importance[:, None]
+    body, rest = shaped.body, shaped.rest
+    importance = body.importance[:, None]
+    share = np.where(body.weights > 0.3, body.weights, 0.0) * importance + 1e-9 * importance  # (N,24)
     total = share.sum(0)
     rest_mean = (share.T @ rest) / total[:, None]
     frames = len(targets)
@@ -177,7 +192,7 @@ def part_rotations(body: PointBody, rest: Float, joints: Float, targets: Float) 
     local = np.empty_like(world)
     for j, parent in enumerate(body.parents):
         local[:, j] = world[:, j] if parent < 0 else np.swapaxes(world[:, parent], -1, -2) @ world[:, j]
-    return local, _translation(body, rest, joints, targets, local)[0]
+    return local, _translation(shaped, targets, local)[0]
 
 
 def nearest_rotation(matrices: Float) -> Float:
@@ -191,38 +206,30 @@ def nearest_rotation(matrices: Float) -> Float:
 
 
 def whole_body_round(
-    body: PointBody,
+    shaped: ShapedPoints,
     moments: Moments,
-    rest: Float,
-    joints: Float,
     targets: Float,
     local: Float,
     trans: Float,
     point_sigma: float = POINT_SIGMA,
 ) -> tuple[Float, Float]:
     """One Gauss-Newton round over all rotations and the translation: new local (F,24,3,3) and trans (F,3)."""
-    transforms, hessian, gradient, _ = _equations(
-        body, moments, rest, joints, targets, local, trans, point_sigma
-    )
-    return _moved(body, (local, trans), transforms, _solve(hessian, gradient[..., None])[..., 0])
+    transforms, hessian, gradient, _ = _equations(shaped, moments, targets, local, trans, point_sigma)
+    return _moved(shaped, (local, trans), transforms, _solve(hessian, gradient[..., None])[..., 0])
 
 
 def _equations(
-    body: PointBody,
+    shaped: ShapedPoints,
     moments: Moments,
-    rest: Float,
-    joints: Float,
     targets: Float,
     local: Float,
     trans: Float,
     point_sigma: float,
 ) -> tuple[Float, Float, Float, Float]:
-    """Transforms, hessian (F,75,75), gradient (F,75) and error (F,N,3) of the whole-body problem at the
-    present pose.
-    """
-    transforms = forward(local, joints, body.parents)
-    error = targets - skin(rest + body.offsets_at(local), transforms, body.weights) - trans[:, None]
-    posed_joints = apply(transforms, joints)
+    """Transforms, hessian (F,75,75), gradient (F,75) and error (F,N,3) of the problem at the present pose."""
+    transforms = shaped.transforms(local)
+    error = targets - shaped.points(local, transforms) - trans[:, None]
+    posed_joints = apply(transforms, shaped.joints)
     hessian = moments.hessian(transforms, posed_joints)
     gradient = moments.gather(transforms, posed_joints, error[..., None])[..., 0]
     add_pose_pull(hessian, gradient, local, transforms, point_sigma)
@@ -230,26 +237,39 @@ def _equations(
 
 
 def _moved(
-    body: PointBody, state: tuple[Float, Float], transforms: Float, step: Float
+    shaped: ShapedPoints, state: tuple[Float, Float], transforms: Float, step: Float
 ) -> tuple[Float, Float]:
     local, trans = state
-    return turn(local, transforms, step[:, :72].reshape(-1, 24, 3), body.parents), trans + step[:, 72:]
+    turned = turn(local, transforms, step[:, :72].reshape(-1, 24, 3), shaped.body.parents)
+    return turned, trans + step[:, 72:]
 
 
 def add_pose_pull(
     hessian: Float, gradient: Float, local: Float, transforms: Float, point_sigma: float
 ) -> None:
-    """Adds sum_j |angle_j|^2 / POSE_SIGMA_j^2 (in units of point_sigma) for all joints but the root, in
-    place.
-    """
-    strength = (point_sigma / POSE_SIGMA) ** 2
-    strength[0] = 0.0
-    diagonal = np.arange(72)
-    hessian[:, diagonal, diagonal] += np.repeat(strength, 3) + 1e-9
-    # local = R_parent^T R_world and a world step w turns the angle vector by R_parent^T w, so the pull is
-    # along R_world angle (an angle vector is fixed by its own rotation: R_parent angle = R_world angle).
-    pull = (transforms[..., :3] @ rotvec(local)[..., None])[..., 0]
-    gradient[:, :72] -= (strength[:, None] * pull).reshape(len(local), 72)
+    """Adds sum_j |angle_j / POSE_SIGMA_j|^2 in units of point_sigma, in place; the root is left free."""
+    precision = (point_sigma / POSE_SIGMA) ** 2  # (24,3), diagonal in the joint's own axes
+    precision[0] = 0.0
+    angle = rotvec(local)
+    # A world step w turns the parent's frame under a joint by R_parent^T w, and the angle vector by that
+    # through the inverse left Jacobian of SO(3). R_parent = R_world R_local^T.
+    along = inverse_left_jacobian(angle) @ local @ np.swapaxes(transforms[..., :3], -1, -2)  # (F,24,3,3)
+    pulled = np.swapaxes(along, -1, -2) * precision[:, None, :]
+    gradient[:, :72] -= (pulled @ angle[..., None]).reshape(len(local), 72)
+    blocks = pulled @ along + 1e-9 * np.eye(3)
+    for j in range(24):
+        hessian[:, 3 * j : 3 * j + 3, 3 * j : 3 * j + 3] += blocks[:, j]
+
+
+def inverse_left_jacobian(angle: Float) -> Float:
+    """d log(exp(w) exp(angle)) / dw at w = 0, (...,3) to (...,3,3) (Sola et al. 2018, eq. 146)."""
+    square = (angle**2).sum(-1)[..., None, None]
+    size = np.sqrt(square)
+    small = size < 1e-3
+    safe = np.where(small, 1.0, size)
+    factor = np.where(small, 1 / 12, 1 / safe**2 - (1 + np.cos(safe)) / (2 * safe * np.sin(safe) + 1e-12))
+    k = hat(angle)
+    return np.asarray(np.eye(3) - k / 2 + factor * (k @ k))
 
 
 def turn(local: Float, transforms: Float, step: Float, parents: NDArray[np.int64]) -> Float:
@@ -274,8 +294,8 @@ class Moments:
     """What the normal equations need of the rest points, whatever the pose.
 
     Attributes:
-        pairs: (24,24,4,4) sum over points of importance * w_k * w_l * r r^T, r homogeneous.
-        single: (24*4,N) importance * w_k * r, to gather errors.
+        pairs: (24,24,4,4) sum over points of importance * anchor_k * anchor_l^T.
+        single: (24*4,N) importance * anchor_k, to gather errors.
         below: (24,24) below[i,k] = 1 where joint k is i or hangs below it.
     """
 
@@ -284,10 +304,9 @@ class Moments:
     below: Float
 
     @classmethod
-    def of(cls, body: PointBody, rest: Float) -> Moments:
-        r = np.concatenate([rest, np.ones((len(rest), 1))], axis=1)
-        weighted = body.weights[:, :, None] * r[:, None]  # (N,24,4)
-        flat = weighted.reshape(len(r), -1)
+    def of(cls, shaped: ShapedPoints) -> Moments:
+        body = shaped.body
+        flat = shaped.anchors.reshape(len(shaped.anchors), -1)
         pairs = (flat.T @ (body.importance[:, None] * flat)).reshape(24, 4, 24, 4).transpose(0, 2, 1, 3)
         below = np.eye(24)
         for j in range(23, 0, -1):
@@ -352,12 +371,10 @@ def hat(v: Float) -> Float:
     return np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(*v.shape, 3)
 
 
-def _translation(
-    body: PointBody, rest: Float, joints: Float, targets: Float, local: Float
-) -> tuple[Float, NDArray[np.float64]]:
+def _translation(shaped: ShapedPoints, targets: Float, local: Float) -> tuple[Float, Float]:
     """Best translation (F,3) for given rotations, and the remaining weighted rms error (F,)."""
-    posed = skin(rest + body.offsets_at(local), forward(local, joints, body.parents), body.weights)
-    difference = targets - posed
+    body = shaped.body
+    difference = targets - shaped.points(local, shaped.transforms(local))
     trans = body.importance @ difference
     left = difference - trans[:, None]
     return trans, np.sqrt(np.einsum("n,fna,fna->f", body.importance, left, left))
@@ -366,14 +383,13 @@ def _translation(
 def _shape_jacobian(body: PointBody, transforms: Float) -> Float:
     """How posed points move per unit of shape, rotations fixed: (F,N,3,S).
 
-    posed = sum_k w_k (R_k (rest + rest_dirs b) + q_k(b)); q_k, where the rest origin goes, is linear in b
-    through the joints.
+    posed = sum_k R_k anchor_k(b) + w_k q_k(b); q_k, where the rest origin goes, is linear in b through the
+    joints.
     """
-    frames, size = len(transforms), body.shapedirs.shape[-1]
+    frames, size = len(transforms), body.joint_dirs.shape[-1]
     rotation = transforms[..., :3]
-    moves = np.zeros(
-        (frames, 24, 3, size)
-    )  # posed joints per unit of shape; the root joint moves with the rest shape
+    # Posed joints per unit of shape; the root joint moves with the rest shape.
+    moves = np.zeros((frames, 24, 3, size))
     moves[:, 0] = body.joint_dirs[0]
     for j, parent in enumerate(body.parents):
         if parent >= 0:
@@ -381,8 +397,10 @@ def _shape_jacobian(body: PointBody, transforms: Float) -> Float:
                 body.joint_dirs[j] - body.joint_dirs[parent]
             )
     origin = (moves - rotation @ body.joint_dirs).reshape(frames, 24, -1)
-    blend = (body.weights @ rotation.reshape(frames, 24, 9)).reshape(frames, -1, 3, 3)
-    return np.asarray(blend @ body.shapedirs + (body.weights @ origin).reshape(frames, -1, 3, size))
+    rows = rotation.transpose(0, 2, 1, 3).reshape(frames, 3, 72)
+    turned = rows @ body.anchor_dirs.transpose(1, 2, 0, 3).reshape(72, -1)
+    turned = np.swapaxes(turned.reshape(frames, 3, -1, size), 1, 2)
+    return np.asarray(turned + (body.weights @ origin).reshape(frames, -1, 3, size))
 
 
 def _solve(matrices: Float, right: Float) -> Float:

@@ -21,7 +21,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
-from .points import Array, Float, PointBody, forward, matrix, skin, unskin_displacement
+from .points import Array, Float, PointBody, matrix, unskin_displacement
 
 if TYPE_CHECKING:
     from ..body.model import BodyModel
@@ -38,15 +38,13 @@ def rest_residual(
     Lengths above `limit` are shortened to it (smoothly from half the limit on, so a moving residual has no
     kink).
     """
-    rest, joints = body.shaped(np.asarray(betas, dtype=np.float64))
+    shaped = body.shaped(betas)
     out = np.empty(np.shape(targets), dtype=np.float32)
     for start in range(0, len(out), CHUNK):
         part = slice(start, start + CHUNK)
         local = matrix(poses[part])
-        transforms = forward(local, joints, body.parents)
-        posed = (
-            skin(rest + body.offsets_at(local), transforms, body.weights) + np.asarray(trans[part])[:, None]
-        )
+        transforms = shaped.transforms(local)
+        posed = shaped.points(local, transforms) + np.asarray(trans[part])[:, None]
         residual = unskin_displacement(np.asarray(targets[part]) - posed, transforms, body.weights)
         length = np.linalg.norm(residual, axis=-1, keepdims=True)
         over = np.maximum(length - limit / 2, 0.0)

@@ -46,7 +46,7 @@ def test_known_shape_is_recovered_to_fractions_of_a_millimetre(body, take) -> No
 def test_shape_is_recovered_with_the_pose(body, take) -> None:  # type: ignore[no-untyped-def]
     _, betas, _, target = take
     fit = fit_take(body, target, point_sigma=1e-4, shape_sigma=1e-4)
-    assert distance_mm(body.shaped(fit.betas)[0], body.shaped(betas)[0]).mean() < 0.5
+    assert distance_mm(body.shaped(fit.betas).rest, body.shaped(betas).rest).mean() < 0.5
     assert distance_mm(body.posed(fit.poses, fit.betas, fit.trans), target).mean() < 0.2
 
 
@@ -87,10 +87,10 @@ def test_a_point_the_part_lacks_leaves_it_with_its_parent(model: SimpleNamespace
 
 def test_landmarks_are_points_too(model: SimpleNamespace) -> None:
     body = PointBody.of(model, np.arange(0, len(model.v_template), 7), landmarks=True)
-    assert len(body.rest) == len(range(0, len(model.v_template), 7)) + 33
+    assert len(body.anchors) == len(range(0, len(model.v_template), 7)) + 33
     assert body.importance.sum() == pytest.approx(1)
     expected = model.landmark_regressor @ model.v_template
-    np.testing.assert_allclose(body.rest[-33:], expected, atol=1e-6)
+    np.testing.assert_allclose(body.shaped(np.zeros(10)).rest[-33:], expected, atol=1e-6)
 
 
 def test_one_frame_is_enough(body, take) -> None:  # type: ignore[no-untyped-def]

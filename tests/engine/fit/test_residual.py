@@ -22,7 +22,7 @@ def grid(size: int, z: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
 def test_body_plus_residual_gives_the_target(model: SimpleNamespace) -> None:
     body = PointBody.of(model, np.arange(len(model.v_template)))
     poses, betas, trans = random_poses(6), np.zeros(10), np.zeros((6, 3))
-    rest = np.random.default_rng(0).normal(0, 0.01, (6, len(body.rest), 3))
+    rest = np.random.default_rng(0).normal(0, 0.01, (6, len(body.anchors), 3))
     posed_without = body.posed(poses, betas, trans)
     shifted = PointBody(**{**body.__dict__, "offsets": lambda p: rest})
     target = shifted.posed(poses, betas, trans)
