@@ -1,0 +1,1 @@
+"""2D pose: landmarks in every frame, and who is who over time."""
