@@ -16,7 +16,8 @@ The body file is one ``.npz`` without pickles. V vertices, T triangles, Q polygo
                          rows ``NAME_data`` (n,), ``NAME_indices`` (n,), ``NAME_indptr`` (rows + 1,)
     polygon_vertices     (L,) int, polygon_starts (Q,) int: optional, the triangles otherwise
     uv_points            (U, 2), uv_indices (L,) int: optional
-    posedirs             optional pose correctives, see ``correctives.py``
+    posedirs             (207, V, 3) pose correctives, optional; where ``posedirs_step`` (metres) is there too, they
+                         are integers to be multiplied by it
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ class BodyModel:
         polygon_vertices, polygon_starts: the same surface as polygons (quads where the source has them), int32.
         landmark_regressor: (33, V), MediaPipe's points, rows sum to 1.
         uv: (L, 2) texture coordinates per polygon corner, or None.
-        posedirs: pose correctives (V, 3, 207), or None.
+        posedirs: (207, V, 3) pose correctives per unit of ``pose_features``, or None.
         source, licence: where the data is from and on what terms.
     """
 
@@ -168,6 +169,7 @@ class BodyModel:
             uv=arrays["uv_points"].astype(np.float32)[arrays["uv_indices"]]
             if "uv_points" in arrays
             else None,
+            posedirs=_posedirs(arrays, count) if "posedirs" in arrays else None,
             source=str(arrays.get("source", "")),
             licence=str(arrays.get("licence", "")),
         )
@@ -209,8 +211,11 @@ class BodyModel:
 
     def pose_offsets(self, poses: npt.ArrayLike) -> Array:
         """(F, 24, 3) axis-angle -> (F, V, 3) pose correctives in the rest frame, metres; zeros where the body has none."""
-        frames = np.asarray(poses, np.float32).reshape(-1, JOINT_COUNT, 3)
-        return np.zeros((len(frames), *self.v_template.shape), np.float32)
+        features = pose_features(poses)
+        shape = (len(features), *self.v_template.shape)
+        if self.posedirs is None:
+            return np.zeros(shape, np.float32)
+        return (features @ self.posedirs.reshape(features.shape[1], -1)).reshape(shape)
 
     def transforms(self, poses: npt.ArrayLike, rest_joints: npt.ArrayLike) -> Array:
         """Forward kinematics.
@@ -302,6 +307,21 @@ class BodyModel:
         """(..., V, 3) vertices -> (..., 33, 3) MediaPipe's landmarks on them."""
         chosen = np.asarray(vertices)[..., self._landmark_vertices, :]
         return (self._landmark_weights @ chosen).astype(np.float32, copy=False)
+
+
+def pose_features(poses: npt.ArrayLike) -> Array:
+    """(F, 24, 3) axis-angle -> (F, 207): rotation matrix minus identity of joints 1 to 23, row by row (SMPL's)."""
+    frames = np.asarray(poses, np.float32).reshape(-1, JOINT_COUNT, 3)
+    matrices = matrix_from_axis_angle(frames[:, 1:]) - np.eye(3, dtype=np.float32)
+    return matrices.reshape(len(frames), -1)
+
+
+def _posedirs(arrays: Mapping[str, Array], count: int) -> Array:
+    directions = arrays["posedirs"]
+    if directions.shape != ((JOINT_COUNT - 1) * 9, count, 3):
+        raise ValueError(f"posedirs has the shape {directions.shape}")
+    step = np.float32(arrays["posedirs_step"]) if "posedirs_step" in arrays else np.float32(1.0)
+    return np.multiply(directions, step, dtype=np.float32)
 
 
 def _matrix(arrays: Mapping[str, Array], name: str, rows: int, columns: int) -> Array:

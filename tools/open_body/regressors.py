@@ -86,10 +86,8 @@ def landmark_points(source: Source, shapes: Array, heads: Array, pupils: Array, 
     return np.stack(points, axis=1)
 
 
-def fit_row(
-    template: Array, point: Array, samples: Array, targets: Array, allowed: Array, count: int, ridge: float
-) -> Array:
-    """One row of a regressor: weights (V,) of the ``count`` allowed vertices nearest to a point.
+def fit_row(template: Array, point: Array, samples: Array, targets: Array, count: int, ridge: float) -> Array:
+    """One row of a regressor: weights (V,) of the ``count`` vertices nearest to a point.
 
     Least squares over the samples with a ridge on the weights, subject to reproducing the point on the template under
     every affine map (weights sum to 1 and their mean of the template is the point), so rigid motion is exact.
@@ -97,12 +95,13 @@ def fit_row(
     Args:
         template: (V, 3); point: (3,) wanted there.
         samples: (M, V, 3), targets: (M, 3).
-        allowed: (V,) bool.
         ridge: relative to the number of sample coordinates, square metres.
     """
-    distance = np.where(allowed, np.linalg.norm(template - point, axis=1), np.inf)
+    distance = np.linalg.norm(template - point, axis=1)
+    if distance.min() < 1e-6:  # the point is a vertex
+        return np.eye(1, len(template), int(distance.argmin()))[0]
     # A tie would choose between mirror images by rounding.
-    chosen = np.argsort(distance.round(7), kind="stable")[: min(count, int(allowed.sum()))]
+    chosen = np.argsort(distance.round(7), kind="stable")[:count]
     # Relative to the target, sum-to-one rows lose nothing in precision.
     rows = (
         (samples[:, chosen].astype(np.float64) - targets[:, None]).transpose(0, 2, 1).reshape(-1, len(chosen))
@@ -115,11 +114,6 @@ def fit_row(
     weights = np.zeros(len(template))
     weights[chosen] = np.linalg.solve(system, right)[: len(chosen)]
     return weights
-
-
-def symmetric(regressor: Array, mirror_rows: Array, mirror_vertices: Array) -> Array:
-    """Average a regressor with its mirror image."""
-    return 0.5 * (regressor + regressor[mirror_rows][:, mirror_vertices])
 
 
 def swapped_sides(names: list[str]) -> Array:

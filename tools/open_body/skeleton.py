@@ -187,6 +187,17 @@ def dual_quaternion_skin(points: Array, weights: Array, quaternions: Array, tran
     return turned + moved
 
 
+def t_pose_transforms(
+    source: Source, heads: Array, directions: dict[str, Array]
+) -> tuple[Array, Array, Array]:
+    """Rotations (N, 104, 3, 3) and translations (N, 104, 3) of the bones into the T-pose with the pelvis at the
+    origin, and the heads (N, 104, 3) there."""
+    rotation = t_pose_rotations(source, heads, directions)
+    placed = chain_heads(source, heads, rotation)
+    placed = placed - joint_centres(source, placed)[:, :1]
+    return rotation, placed - np.einsum("nbij,nbj->nbi", rotation, heads), placed
+
+
 def t_pose(
     source: Source, skin: Array, heads: Array, pupils: Array, directions: dict[str, Array]
 ) -> tuple[Array, Array, Array]:
@@ -198,10 +209,7 @@ def t_pose(
     Returns:
         the same three in the T-pose.
     """
-    rotation = t_pose_rotations(source, heads, directions)
-    placed = chain_heads(source, heads, rotation)
-    origin = joint_centres(source, placed)[:, :1]
-    translation = placed - np.einsum("nbij,nbj->nbi", rotation, heads)
+    rotation, translation, placed = t_pose_transforms(source, heads, directions)
     quaternion = quaternion_from_matrix(rotation)
     baked = np.stack(
         [
@@ -210,4 +218,4 @@ def t_pose(
         ]
     )
     # The head does not turn, so the pupils only follow it.
-    return baked - origin, placed - origin, pupils + translation[:, source.bone("head"), None] - origin
+    return baked, placed, pupils + translation[:, source.bone("head"), None]
