@@ -11,6 +11,7 @@ from ...engine.errors import EngineError
 from ...engine.protocol.take import Take
 from ..rig import character as characters
 from .bake import BakeReport, bake
+from .properties import bake_options
 
 
 class P2M_OT_bake(bpy.types.Operator):
@@ -27,7 +28,7 @@ class P2M_OT_bake(bpy.types.Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        options = context.scene.pose2mesh_bake.options()
+        options = bake_options(context.scene.pose2mesh_bake)
         for character in chosen(context):
             armature = character.armature
             try:

@@ -43,6 +43,7 @@ class P2M_BakeSettings(bpy.types.PropertyGroup):
         description="Keep the character over the origin; otherwise it travels on the root bone",
     )
 
-    def options(self) -> BakeOptions:
-        """The settings as plain data."""
-        return BakeOptions(self.mode, self.tolerance, self.in_place)
+
+def bake_options(settings: P2M_BakeSettings) -> BakeOptions:
+    """The settings as plain data. No method: 4.2 crashes at exit where a property group has functions."""
+    return BakeOptions(settings.mode, settings.tolerance, settings.in_place)

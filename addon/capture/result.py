@@ -11,6 +11,7 @@ import bpy
 from ...engine.body.model import BodyModel
 from ...engine.errors import EngineError
 from ...engine.protocol.take import Take
+from ..bake.properties import bake_options
 from ..scene.assemble import assemble
 
 
@@ -27,7 +28,7 @@ def build(scene: bpy.types.Scene, take_file: Path, footage: Path) -> tuple[str, 
     body = BodyModel.load(take.body)
     with _working_in(scene):
         try:
-            made = assemble(take, body, scene.pose2mesh_bake.options(), video=footage, scene=scene)
+            made = assemble(take, body, bake_options(scene.pose2mesh_bake), video=footage, scene=scene)
         except (ValueError, RuntimeError) as error:
             raise EngineError(
                 f"The take {take_file} cannot be brought into Blender: {error}", "internal"
