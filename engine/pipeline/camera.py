@@ -19,7 +19,9 @@ def camera_matrix(info: VideoInfo, focal_px: float | None) -> np.ndarray:
         EngineError: a focal length that is not a positive number.
     """
     if focal_px is not None and not (np.isfinite(focal_px) and focal_px > 0):
-        raise EngineError(f"A focal length of {focal_px} px is not possible: give pixels above 0 or leave it out.")
+        raise EngineError(
+            f"A focal length of {focal_px} px is not possible: give pixels above 0 or leave it out."
+        )
     focal = focal_px or TYPICAL_FOCAL * max(info.width, info.height)
     matrix = [[focal, 0, info.width / 2], [0, focal, info.height / 2], [0, 0, 1]]
     return np.asarray(matrix, np.float32)

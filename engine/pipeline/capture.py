@@ -24,7 +24,7 @@ from .camera import camera_matrix
 from .lift import Lifter, choose_device
 from .live import LivePreview
 from .person import PersonMotion, solve_person
-from .world import World, stand_on_ground
+from .world import World, posed_joints, stand_on_ground
 
 WEIGHTS_OF_BODY = {"open_body": "open_body_light"}
 """The network that predicts each body's vertices."""
@@ -106,25 +106,33 @@ def capture(source: FrameSource, options: CaptureOptions, reporter: Reporter) ->
     camera = camera_matrix(info, options.focal_px)
     reporter.started(info.frame_count, info.fps, info.width, info.height, lifter.device.type)
 
-    frame_index, frame_time, tracks = detect_people(source, options.people, LivePreview(body, lifter, camera), reporter)
+    frame_index, frame_time, tracks = detect_people(
+        source, options.people, LivePreview(body, lifter, camera), reporter
+    )
     for warning in source.warnings:
         reporter.warning(warning)
     if len(tracks.person_id) == 0:
         raise EngineError(
-            "No person was found in the video: choose a part where one whole person is well visible.", "no_person"
+            "No person was found in the video: choose a part where one whole person is well visible.",
+            "no_person",
         )
     if len(tracks.person_id) < options.people:
         reporter.warning(f"{options.people} people were asked for, {len(tracks.person_id)} found.")
 
     people = []
     for number, (keypoints, visible) in enumerate(zip(tracks.keypoints2d, tracks.visible, strict=True)):
+
         def step(done: int, total: int, first: int = number * len(frame_time)) -> None:
             check(reporter)
             reporter.progress("body", first + done, len(tracks.person_id) * len(frame_time))
 
-        people.append(solve_person(frame_time, keypoints, visible, camera, body, lifter, options.smoothing, step))
+        people.append(
+            solve_person(frame_time, keypoints, visible, camera, body, lifter, options.smoothing, step)
+        )
     world = stand_on_ground(frame_time, people, body, lock=min(options.smoothing, 1.0))
-    quality = write(options.out, body, lifter, info.fps, frame_index, frame_time, tracks, camera, world, reporter)
+    quality = write(
+        options.out, body, lifter, info.fps, frame_index, frame_time, tracks, camera, world, reporter
+    )
     seconds = time.perf_counter() - began
     return CaptureResult(
         options.out, len(frame_time), len(people), seconds, {**quality, "fps": len(frame_time) / seconds}
@@ -179,7 +187,7 @@ def write(
     """Stream the take to disk; returns the quality figures averaged over people."""
     upsample = upsampling_weights(body.v_template, body.triangles, lifter.mesh.vertex_ids)
     frames, count = len(frame_time), len(world.people)
-    joints = np.empty((count, frames, 24, 3), np.float32)
+    joints = np.stack([posed_joints(body, person) for person in world.people]).astype(np.float32)
     landmarks = np.empty((count, frames, 33, 3), np.float32)
 
     def vertices() -> Iterator[np.ndarray]:
@@ -188,7 +196,6 @@ def write(
             chunks = iter_full_vertices(body, person.poses, person.betas, person.trans, residual, upsample)
             for part, mesh in chunks:
                 check(reporter)
-                joints[number, part] = body.joint_regressor @ mesh
                 landmarks[number, part] = body.landmarks(mesh)
                 yield mesh
                 reporter.progress("write", number * frames + part.stop, count * frames)

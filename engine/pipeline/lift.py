@@ -16,7 +16,7 @@ BATCH = 64
 
 
 def choose_device(name: str) -> torch.device:
-    """"auto", "cpu" or "cuda" → the torch device.
+    """ "auto", "cpu" or "cuda" → the torch device.
 
     Raises:
         EngineError: CUDA is asked for and absent, or the name is unknown.
@@ -24,7 +24,9 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
-        raise EngineError("No CUDA device answers: choose the device 'auto' or 'cpu', or install a CUDA driver.", "device")
+        raise EngineError(
+            "No CUDA device answers: choose the device 'auto' or 'cpu', or install a CUDA driver.", "device"
+        )
     if name not in ("cpu", "cuda"):
         raise EngineError(f"The device {name!r} is unknown: choose auto, cpu or cuda.", "device")
     return torch.device(name)
@@ -61,7 +63,9 @@ class Lifter:
         camera = torch.as_tensor(camera_matrix, dtype=torch.float32, device=self.device)
         vertices, landmarks = [], []
         for start in range(0, len(keypoints), BATCH):
-            points = torch.as_tensor(keypoints[start : start + BATCH], dtype=torch.float32, device=self.device)
+            points = torch.as_tensor(
+                keypoints[start : start + BATCH], dtype=torch.float32, device=self.device
+            )
             observation = observe(points, camera)
             lifted, mesh = self.network(observation)
             turn = observation.rotation.transpose(1, 2)

@@ -31,7 +31,9 @@ class World:
     feet: list[np.ndarray]
 
 
-def stand_on_ground(times: np.ndarray, people: list[PersonMotion], body: BodyModel, lock: float = 1.0) -> World:
+def stand_on_ground(
+    times: np.ndarray, people: list[PersonMotion], body: BodyModel, lock: float = 1.0
+) -> World:
     """Estimate the ground from the most visible person and settle everyone on it.
 
     Args:
@@ -40,7 +42,7 @@ def stand_on_ground(times: np.ndarray, people: list[PersonMotion], body: BodyMod
     soles = contact_regressor(body.v_template, body.weights)
     sole_points = _Soles(body, soles)
     leader = max(range(len(people)), key=lambda p: int(people[p].visible.sum()))
-    joints = [_joints(body, person) for person in people]
+    joints = [posed_joints(body, person) for person in people]
     feet = [sole_points.of(person) for person in people]
     slow = slow_feet(times, feet[leader])
     up = estimate_up(times, joints[leader], feet[leader], slow)
@@ -55,7 +57,7 @@ def stand_on_ground(times: np.ndarray, people: list[PersonMotion], body: BodyMod
         moved = lock_feet(times, trans, in_world, contact, strength=lock) - trans
         settled.append(replace(person, trans=(person.trans + moved @ rotation).astype(np.float32)))
         contacts.append(contact)
-        locked_feet.append(points + moved @ rotation)
+        locked_feet.append(points + (moved @ rotation)[:, None])
     return World(frame, settled, contacts, locked_feet)
 
 
@@ -69,10 +71,15 @@ class _Soles:
 
     def of(self, person: PersonMotion) -> np.ndarray:
         """(F,4,3) camera frame."""
-        return np.asarray(self.weights[:, self.ids] @ self.points.posed(person.poses, person.betas, person.trans))
+        return np.asarray(
+            self.weights[:, self.ids] @ self.points.posed(person.poses, person.betas, person.trans)
+        )
 
 
-def _joints(body: BodyModel, person: PersonMotion) -> np.ndarray:
+def posed_joints(body: BodyModel, person: PersonMotion) -> np.ndarray:
+    """SMPL joints (F,24,3), camera frame."""
     rest = body.rest_joints(person.betas)
     transforms = body.transforms(person.poses, rest)
-    return np.asarray((transforms[..., :3, :3] @ rest[:, :, None])[..., 0] + transforms[..., :3, 3] + person.trans[:, None])
+    return np.asarray(
+        (transforms[..., :3, :3] @ rest[:, :, None])[..., 0] + transforms[..., :3, 3] + person.trans[:, None]
+    )

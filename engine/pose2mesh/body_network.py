@@ -22,10 +22,12 @@ from torch import Tensor, nn
 from ..errors import EngineError
 from .coarsening import mesh_pyramid
 from .config import MeshNetConfig, Pose2MeshConfig, PoseNetConfig
-from .model import MILLIMETRES, Pose2Mesh
+from .model import Pose2Mesh
 from .observation import Observation
 
 LANDMARKS = 33
+LIFT_UNIT = 0.25
+"""Metres per unit of PoseNet's output: near 1 at the start, where millimetres would need thousands of steps to grow."""
 FORMAT = "pose2mesh-body-network 1"
 
 
@@ -79,6 +81,8 @@ class BodyNetwork(nn.Module):
         pyramid = mesh_pyramid(mesh.triangles, config.mesh.levels, config.depth, "stable").without_padding()
         self.mesh = mesh
         self.network = Pose2Mesh(config, pyramid)
+        # Training starts from the linear decoding alone.
+        nn.init.zeros_(self.network.pose2mesh.cl[-1].weight)
         self.register_buffer("decode", torch.as_tensor(mesh.decode, dtype=torch.float32), persistent=False)
 
     @property
@@ -94,7 +98,7 @@ class BodyNetwork(nn.Module):
     def lift(self, observation: Observation) -> Tensor:
         """PoseNet alone: landmarks (B,33,3) m."""
         joints: Tensor = self.network.pose_lifter(self._features(observation))
-        return joints.float() / MILLIMETRES
+        return joints.float() * LIFT_UNIT
 
     def decode_mesh(self, observation: Observation, landmarks: Tensor) -> Tensor:
         """MeshNet alone: vertices (B,N,3) m from the observation and the lifted landmarks (not trained through)."""

@@ -18,7 +18,7 @@ def coarse_mesh(vertices: np.ndarray, triangles: np.ndarray, count: int) -> tupl
         vertices: (V,3) m; triangles: (T,3); count: number of coarse vertices.
 
     Returns:
-        ids (count,) int64 into the vertices, ascending, and triangles (S,3) int64 into the ids.
+        ids (N,) int64 into the vertices, ascending, N at most `count`, and triangles (S,3) int64 into the ids.
     """
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
     pairs = np.unique(
@@ -43,5 +43,7 @@ def coarse_mesh(vertices: np.ndarray, triangles: np.ndarray, count: int) -> tupl
     meets = (corner[:, 0] != corner[:, 1]) & (corner[:, 1] != corner[:, 2]) & (corner[:, 2] != corner[:, 0])
     corner = corner[meets]
     first = np.argmin(corner, axis=1)
-    turned = corner[np.arange(len(corner))[:, None], (first[:, None] + np.arange(3)) % 3]
-    return picked, np.unique(turned, axis=0)
+    turned = np.unique(corner[np.arange(len(corner))[:, None], (first[:, None] + np.arange(3)) % 3], axis=0)
+    # A cell around a fingertip has one neighbour only and meets no two others: it carries no graph node.
+    used, renumbered = np.unique(turned, return_inverse=True)
+    return picked[used], renumbered.reshape(-1, 3)

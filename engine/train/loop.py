@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -15,6 +17,9 @@ from engine.train.body_torch import BodyTorch
 from engine.train.detector_noise import DetectorNoise
 from engine.train.motions import MotionSet
 from engine.train.synthesis import Pairs, Synthesis, draw_cameras, draw_rotations, make_pairs
+
+WARM_UP = 300
+"""Steps of rising learning rate, also after a resumption."""
 
 
 @dataclass(frozen=True)
@@ -56,100 +61,125 @@ def edge_lengths(vertices: Tensor, edges: Tensor) -> Tensor:
     return (vertices[:, edges[:, 0]] - vertices[:, edges[:, 1]]).norm(dim=-1)
 
 
+@dataclass
+class Progress:
+    """How far a stage has come; travels in the checkpoint."""
+
+    stage: int
+    step: int = 0
+    elapsed: float = 0.0
+    finished: bool = False
+
+
 def train(
     network: BodyNetwork,
     body: BodyTorch,
     motions: MotionSet,
     schedule: Schedule,
     checkpoint: Path,
+    number: int,
     noise: DetectorNoise | None = None,
     synthesis: Synthesis | None = None,
     log_every: int = 200,
 ) -> None:
-    """Run one stage and keep `checkpoint` (a state dict) up to date; the log goes beside it as `.jsonl`.
+    """Run one stage and keep `checkpoint` up to date; the log goes beside it as `.jsonl`.
 
-    A checkpoint of the same stage that is already there is resumed.
+    Args:
+        number: of the stage in its configuration. A checkpoint that lies further on makes this a no-op, one within the
+            stage is resumed, one of the stage before gives the weights.
     """
     noise, synthesis = noise or DetectorNoise(), synthesis or Synthesis()
-    device = body.device
-    network.to(device).train()
-    triangles = torch.as_tensor(network.mesh.triangles, dtype=torch.long, device=device)
-    edges = torch.unique(
-        torch.cat([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]).sort(1)[0], dim=0
+    network.to(body.device).train()
+    parameters = network.network.pose_lifter if schedule.stage == "lift" else network
+    optimizer = torch.optim.AdamW(
+        parameters.parameters(), lr=schedule.learning_rate, weight_decay=1e-4, betas=(0.9, 0.98)
     )
-    parameters = (
-        network.network.pose_lifter.parameters() if schedule.stage == "lift" else network.parameters()
-    )
-    optimizer = torch.optim.AdamW(parameters, lr=schedule.learning_rate, weight_decay=1e-4, betas=(0.9, 0.98))
-    generator = torch.Generator(device=device).manual_seed(schedule.seed)
-    first = 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True, map_location=device)
-        network.load_state_dict(state["network"])
-        if state["stage"] == schedule.stage and not state["finished"]:
-            optimizer.load_state_dict(state["optimizer"])
-            first = int(state["step"])
-            generator.manual_seed(schedule.seed + first)
-    started = time.perf_counter()
-    sums: dict[str, float] = {}
-    for step in range(first, schedule.steps):
-        done = (
-            (time.perf_counter() - started) / schedule.seconds
-            if schedule.seconds > 0
-            else step / schedule.steps
-        )
-        if done >= 1:
-            break
-        rate = (
-            min(1.0, (step - first + 1) / 300) * 0.5 * (1 + float(torch.cos(torch.tensor(done * torch.pi))))
-        )
+    progress = _resume(network, optimizer, checkpoint, number)
+    if progress is None:
+        return
+    generator = torch.Generator(device=body.device).manual_seed(schedule.seed + 1000 * number + progress.step)
+    edges = _edges(network, body.device)
+    before, started = progress.elapsed, time.perf_counter()
+    first, sums = progress.step, Counter[str]()
+    while (done := _share_done(schedule, progress)) < 1:
+        warm = min(1.0, (progress.step - first + 1) / WARM_UP)
         for group in optimizer.param_groups:
-            group["lr"] = schedule.learning_rate * rate
+            group["lr"] = schedule.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * done))
         pairs = draw_pairs(body, motions, schedule.batch, noise, synthesis, generator)
-        losses: dict[str, Tensor] = {}
-        with torch.autocast(device.type, dtype=torch.bfloat16):
-            landmarks = network.lift(pairs.observation)
-            losses["lift"] = (landmarks - pairs.landmarks).abs().mean() * 1000
-            if schedule.stage == "mesh":
-                vertices = network.decode_mesh(pairs.observation, landmarks)
-                losses["vertex"] = (vertices - pairs.vertices).abs().mean() * 1000
-                losses["edge"] = (
-                    2
-                    * (edge_lengths(vertices, edges) - edge_lengths(pairs.vertices, edges)).abs().mean()
-                    * 1000
-                )
+        with torch.autocast(body.device.type, dtype=torch.bfloat16):
+            losses = compute_losses(network, pairs, edges, schedule.stage)
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 100.0)
         optimizer.step()
-        for name, loss in losses.items():
-            sums[name] = sums.get(name, 0.0) + float(loss.detach())
-        if (step + 1) % log_every == 0:
-            entry = {
-                "stage": schedule.stage,
-                "step": step + 1,
-                **{k: round(v / log_every, 2) for k, v in sums.items()},
-            }
-            entry["samples_per_s"] = round(
-                (step + 1 - first) * schedule.batch / (time.perf_counter() - started)
+        progress.step += 1
+        progress.elapsed = before + time.perf_counter() - started
+        sums.update({name: float(loss.detach()) for name, loss in losses.items()})
+        if progress.step % log_every == 0:
+            speed = (progress.step - first) * schedule.batch / (progress.elapsed - before)
+            means = {name: round(value / log_every, 2) for name, value in sums.items()}
+            _log(
+                checkpoint,
+                {"stage": schedule.stage, "step": progress.step, **means, "samples_per_s": round(speed)},
             )
-            with checkpoint.with_suffix(".jsonl").open("a") as log:
-                log.write(json.dumps(entry) + "\n")
-            sums = {}
-        if (step + 1) % (5 * log_every) == 0:
-            _save(network, optimizer, schedule, step + 1, False, checkpoint)
-    _save(network, optimizer, schedule, schedule.steps, True, checkpoint)
+            sums.clear()
+        if progress.step % (5 * log_every) == 0:
+            _save(network, optimizer, progress, checkpoint)
+    progress.finished = True
+    _save(network, optimizer, progress, checkpoint)
 
 
-def _save(
-    network: BodyNetwork,
-    optimizer: torch.optim.Optimizer,
-    schedule: Schedule,
-    step: int,
-    finished: bool,
-    path: Path,
-) -> None:
-    state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "stage": schedule.stage}
+def compute_losses(network: BodyNetwork, pairs: Pairs, edges: Tensor, stage: str) -> dict[str, Tensor]:
+    """L1 of landmarks, vertices and edge lengths in mm, as in Pose2Mesh section 6 without the normal loss."""
+    landmarks = network.lift(pairs.observation)
+    losses = {"lift": (landmarks - pairs.landmarks).abs().mean() * 1000}
+    if stage == "mesh":
+        vertices = network.decode_mesh(pairs.observation, landmarks)
+        losses["vertex"] = (vertices - pairs.vertices).abs().mean() * 1000
+        difference = edge_lengths(vertices, edges) - edge_lengths(pairs.vertices, edges)
+        losses["edge"] = 2 * difference.abs().mean() * 1000
+    return losses
+
+
+def _edges(network: BodyNetwork, device: torch.device) -> Tensor:
+    triangles = torch.as_tensor(network.mesh.triangles, dtype=torch.long, device=device)
+    pairs = torch.cat([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    return torch.unique(pairs.sort(1)[0], dim=0)
+
+
+def _share_done(schedule: Schedule, progress: Progress) -> float:
+    if schedule.seconds > 0:
+        return max(progress.elapsed / schedule.seconds, progress.step / schedule.steps)
+    return progress.step / schedule.steps
+
+
+def _resume(
+    network: BodyNetwork, optimizer: torch.optim.Optimizer, checkpoint: Path, number: int
+) -> Progress | None:
+    if not checkpoint.exists():
+        return Progress(number)
+    state = torch.load(checkpoint, weights_only=True, map_location=next(network.parameters()).device)
+    network.load_state_dict(state["network"])
+    progress = Progress(**state["progress"])
+    if progress.stage > number or (progress.stage == number and progress.finished):
+        return None
+    if progress.stage < number:
+        return Progress(number)
+    optimizer.load_state_dict(state["optimizer"])
+    return progress
+
+
+def _save(network: BodyNetwork, optimizer: torch.optim.Optimizer, progress: Progress, path: Path) -> None:
+    state = {
+        "network": network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "progress": asdict(progress),
+    }
     temporary = path.with_suffix(".partial")
-    torch.save({**state, "step": step, "finished": finished}, temporary)
+    torch.save(state, temporary)
     temporary.replace(path)
+
+
+def _log(checkpoint: Path, entry: dict[str, object]) -> None:
+    with checkpoint.with_suffix(".jsonl").open("a") as log:
+        log.write(json.dumps(entry) + "\n")

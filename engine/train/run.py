@@ -1,0 +1,49 @@
+"""Train a weight file from a configuration and a motion file, stage after stage; resumes where it was stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ..body.model import BodyModel
+from ..pose2mesh.body_network import BodyNetwork, save_body_network
+from .body_torch import BodyTorch
+from .config import TrainConfig
+from .linear_maps import build_body_mesh
+from .loop import train
+from .motions import MotionSet, load_motions
+
+
+def run(
+    config: TrainConfig, motions_path: Path, out: Path, device: torch.device, init: Path | None = None
+) -> Path:
+    """Train and save; returns the weight file.
+
+    Args:
+        out: folder for the weight file, `checkpoint.pt` and its log `checkpoint.jsonl`.
+        init: a checkpoint to start from; its PoseNet is taken where shapes agree, its MeshNet too.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    checkpoint = out / "checkpoint.pt"
+    body = BodyModel.load("open_body")
+    motions = load_motions(motions_path, body)
+    mesh = build_body_mesh(body, motions, config.vertices, config.seed)
+    torch.manual_seed(config.seed)
+    network = BodyNetwork(config.network, mesh)
+    if init is not None and not checkpoint.exists():
+        load_matching(network, init)
+    points = BodyTorch(body, mesh.vertex_ids, device)
+    on_device = MotionSet(motions.rotations.to(device), motions.clip, motions.clip_names)
+    for number, stage in enumerate(config.stages):
+        train(network, points, on_device, stage, checkpoint, number)
+    path = out / f"{config.name}.safetensors"
+    save_body_network(network, path, {"config": config.name, "motions": motions_path.name})
+    return path
+
+
+def load_matching(network: BodyNetwork, checkpoint: Path) -> None:
+    """Take over every tensor of a checkpoint whose name and shape agree."""
+    given = torch.load(checkpoint, weights_only=True, map_location="cpu")["network"]
+    own = network.state_dict()
+    network.load_state_dict(own | {k: v for k, v in given.items() if k in own and v.shape == own[k].shape})
