@@ -1,7 +1,8 @@
 """The body in torch, restricted to what training looks at: landmarks, joints and the network's vertices.
 
-Linear blend skinning is linear in the joint transforms, so every point read off the mesh by a linear regressor is too:
-p = Σ_j A_j · (Σ_v r_v w_vj [v; 1]). The bracket is linear in the shape and is computed once, which spares skinning 12,070 vertices.
+Linear blend skinning is linear in the joint transforms, so every point read off the mesh by a linear regressor
+is too: p = Σ_j A_j · (Σ_v r_v w_vj [v; 1]). The bracket is linear in the shape and is computed once, which spares
+skinning 12,070 vertices. Pose correctives only add to the bracket.
 """
 
 from __future__ import annotations
@@ -42,7 +43,13 @@ class BodyTorch:
                 2,
             )
         )  # (11,33,24,4)
+        directions = np.zeros((207, len(body.v_template), 3)) if body.posedirs is None else body.posedirs
+        support = np.flatnonzero(body.landmark_regressor.any(axis=0))
+        mix = body.landmark_regressor[:, support, None] * body.weights[None, support]  # (33,S,24)
+        moved = np.einsum("lsj,ksc->kljc", mix, directions[:, support], optimize=True)
+        self.landmark_correctives = tensor(np.pad(moved, ((0, 0),) * 3 + ((0, 1),)).reshape(207, -1))
         self.vertex_basis = tensor(basis[:, vertex_ids])  # (11,N,3)
+        self.vertex_correctives = tensor(directions[:, vertex_ids].reshape(207, -1))
         self.vertex_weights = tensor(body.weights[vertex_ids])  # (N,24)
         self.device = torch.device(device)
 
@@ -71,10 +78,12 @@ class BodyTorch:
         joints = torch.stack(world_position, 1)
         shift = joints - torch.einsum("bjcd,bjd->bjc", rotation, rest)
         transform = torch.cat([rotation, shift[..., None]], -1)  # (B,24,3,4)
-        moments = (shape @ self.landmark_moments.reshape(11, -1)).reshape(-1, 33, 24 * 4)
+        features = (rotations[:, 1:] - torch.eye(3, device=rotations.device)).flatten(1)  # (B,207)
+        moments = shape @ self.landmark_moments.reshape(11, -1) + features @ self.landmark_correctives
         flat = transform.permute(0, 1, 3, 2).reshape(-1, 24 * 4, 3)  # rows (joint, column)
-        landmarks = moments @ flat
+        landmarks = moments.reshape(-1, 33, 24 * 4) @ flat
         rest_vertices = (shape @ self.vertex_basis.reshape(11, -1)).reshape(len(shape), -1, 3)
+        rest_vertices = rest_vertices + (features @ self.vertex_correctives).view_as(rest_vertices)
         blended = (self.vertex_weights @ transform.reshape(-1, 24, 12)).reshape(len(shape), -1, 3, 4)
         vertices = (blended[..., :3] @ rest_vertices[..., None])[..., 0] + blended[..., 3]
         return landmarks, joints, vertices
