@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tools.build import ROOT, BuildError, pythons
 
-ENGINE_PYTHONS = ("3.11", "3.12", "3.13")
+ENGINE_PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 # The first whose Python is installed opens the demo's scene: the middle LTS, whose files most users can open.
 BLENDER_PYTHON = {"4.5": "3.11", "5.0": "3.11", "4.2": "3.11", "5.2": "3.13"}
 
@@ -162,7 +162,10 @@ REMEDIES = (
         "a downloaded file is not the locked one; run `pip cache purge` and this again, and trust neither if "
         "it stays.",
     ),
-    (r"No matching distribution|not a supported wheel", "no build of it exists for this system and Python."),
+    (
+        r"No matching distribution|not a supported wheel",
+        "no build of it exists for this Python and system (Linux, Windows, or macOS 14 on Apple silicon).",
+    ),
     (r"ensurepip|No module named pip", "install the venv and pip modules of this Python and run this again."),
 )
 
