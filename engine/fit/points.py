@@ -10,7 +10,6 @@ Skinning is linear in the joint transforms, so a mix of vertices poses exactly t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +36,7 @@ class PointBody:
             shape.
         joints: (24,3) rest joints at zero shape.  joint_dirs: (24,3,S).  parents: (24,), root -1.
         importance: (N,) how much each point counts in a fit, sums to 1.
-        offsets: local rotations (F,24,3,3) -> (F,N,3) pose correctives in the rest frame, or None.
+        correctives: what the pose adds to the skinned points, or None.
     """
 
     anchors: Float
@@ -46,7 +45,7 @@ class PointBody:
     joint_dirs: Float
     parents: NDArray[np.int64]
     importance: Float
-    offsets: Callable[[Float], Float] | None = None
+    correctives: Correctives | None = None
 
     @classmethod
     def of(
@@ -80,7 +79,7 @@ class PointBody:
             joint_dirs=np.tensordot(regressor, model.shapedirs, 1),
             parents=np.asarray(model.parents, dtype=np.int64),
             importance=importance,
-            offsets=_restricted_offsets(model, mix, used),
+            correctives=Correctives.of(model, mix, used),
         )
 
     @property
@@ -128,10 +127,44 @@ class ShapedPoints:
         frames = len(transforms)
         columns = transforms.transpose(0, 1, 3, 2).reshape(frames, -1, 3)
         posed = self.anchors.reshape(len(self.anchors), -1) @ columns
-        if self.body.offsets is not None:
-            blend = blended(transforms, self.body.weights)
-            posed += (blend @ self.body.offsets(local)[..., None])[..., 0]
+        if self.body.correctives is not None:
+            posed += self.body.correctives.posed(local, transforms)
         return np.asarray(posed)
+
+
+@dataclass(frozen=True)
+class Correctives:
+    """Pose correctives of the vertices behind N points.
+
+    Attributes:
+        basis: (207,M*3) change of the M vertices, rest frame, per unit of R - I of joints 1-23, row by row.
+        weights: (M,24) skinning weights of the vertices.  mix: (N,M) from vertices to points.
+    """
+
+    basis: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    mix: sparse.csr_array
+
+    @classmethod
+    def of(cls, model: BodyModel, mix: sparse.csr_array, used: NDArray[np.int64]) -> Correctives | None:
+        """The correctives of the vertices `used` (M,), or None where the model has none."""
+        if model.posedirs is None:
+            return None
+        basis = np.ascontiguousarray(model.posedirs[:, used], dtype=np.float32).reshape(
+            len(model.posedirs), -1
+        )
+        return cls(
+            basis, np.asarray(model.weights[used], dtype=np.float32), sparse.csr_array(mix, dtype=np.float32)
+        )
+
+    def posed(self, local: Float, transforms: Float) -> Float:
+        """The correctives turned with the body, (F,N,3), for local rotations and transforms of F frames."""
+        frames = len(local)
+        feature = (local[:, 1:] - np.eye(3)).reshape(frames, -1).astype(np.float32)
+        rest = (feature @ self.basis).reshape(frames, -1, 3, 1)
+        turned = (blended(transforms.astype(np.float32), self.weights) @ rest)[..., 0]  # (F,M,3)
+        flat = self.mix @ np.swapaxes(turned, 0, 1).reshape(-1, frames * 3)
+        return np.asarray(np.swapaxes(flat.reshape(-1, frames, 3), 0, 1), dtype=np.float64)
 
 
 def matrix(rotvecs: Array) -> Float:
@@ -166,7 +199,7 @@ def apply(transforms: Float, points: Float) -> Float:
     return np.asarray((transforms[..., :3] @ points[:, :, None])[..., 0] + transforms[..., 3])
 
 
-def blended(transforms: Float, weights: Float) -> Float:
+def blended(transforms: Array, weights: Array) -> Array:
     """Blended linear parts (F,N,3,3) of transforms (F,24,3,4) with weights (N,24)."""
     frames, joints = transforms.shape[:2]
     return np.asarray((weights @ transforms[..., :3].reshape(frames, joints, 9)).reshape(frames, -1, 3, 3))
@@ -203,19 +236,3 @@ def _mixed(mix: sparse.csr_array, values: Array) -> Float:
     """Linear mixes of values given per vertex: (N,V) and (V,...) to (N,...)."""
     flat = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
     return np.asarray(mix @ flat).reshape(mix.shape[0], *values.shape[1:])
-
-
-def _restricted_offsets(
-    model: BodyModel, mix: sparse.csr_array, used: NDArray[np.int64]
-) -> Callable[[Float], Float] | None:
-    """Pose correctives of the mixed points only: the basis is mixed once, not the vertices of every frame."""
-    if model.posedirs is None:
-        return None
-    basis = _mixed(mix, model.posedirs[used])  # (N,3,207)
-    flat = basis.reshape(-1, basis.shape[-1]).T
-
-    def offsets(local: Float) -> Float:
-        feature = (local[:, 1:] - np.eye(3)).reshape(len(local), -1)
-        return np.asarray((feature @ flat).reshape(len(local), -1, 3))
-
-    return offsets

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny_body import random_poses
 
-from engine.fit.points import PointBody
+from engine.fit.points import PointBody, blended, matrix
 from engine.fit.residual import rest_residual, upsample_residual, upsampling_weights
 
 
@@ -24,8 +24,8 @@ def test_body_plus_residual_gives_the_target(model: SimpleNamespace) -> None:
     poses, betas, trans = random_poses(6), np.zeros(10), np.zeros((6, 3))
     rest = np.random.default_rng(0).normal(0, 0.01, (6, len(body.anchors), 3))
     posed_without = body.posed(poses, betas, trans)
-    shifted = PointBody(**{**body.__dict__, "offsets": lambda p: rest})
-    target = shifted.posed(poses, betas, trans)
+    transforms = body.shaped(betas).transforms(matrix(poses))
+    target = posed_without + (blended(transforms, body.weights) @ rest[..., None])[..., 0]
     assert np.linalg.norm(target - posed_without, axis=-1).mean() > 0.01
     found = rest_residual(body, target, poses, betas, trans)
     clear = (body.weights.max(1) == 1) & (np.linalg.norm(rest, axis=-1).max(0) < 0.035)
