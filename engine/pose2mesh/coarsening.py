@@ -11,18 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 from ..errors import EngineError
+from .config import Order
 from .graph import largest_eigenvalue, mesh_adjacency, normalized_laplacian, rescale_laplacian
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
-Order = Literal["introsort", "stable"]
 
 _INSERTION_SORT_SPAN = 15  # NumPy <= 1.24 partitions while right - left is larger than this
 
@@ -121,9 +120,14 @@ def _stable_argsort(keys: npt.ArrayLike) -> IntArray:
     return np.argsort(np.asarray(keys), kind="stable").astype(np.int64)
 
 
-_ARGSORT: dict[str, Callable[[npt.ArrayLike], IntArray]] = {
+def _native_argsort(keys: npt.ArrayLike) -> IntArray:
+    return np.argsort(np.asarray(keys)).astype(np.int64)
+
+
+_ARGSORT: dict[Order, Callable[[npt.ArrayLike], IntArray]] = {
     "introsort": introsort_argsort,
     "stable": _stable_argsort,
+    "native": _native_argsort,
 }
 
 
@@ -248,7 +252,7 @@ def mesh_pyramid(
         levels: how many graphs the network uses, the mesh itself included.
         depth: how many matching passes shape the tree (at least levels - 1, the default; the published body
             uses 9 for 8 levels, its hand 6 for 5).
-        order: how ties in the visiting order break: "introsort" is the published one, "stable" the plain one.
+        order: how ties in the visiting order break; "introsort" is the published one.
         vertices: V; by default what `faces` names.
 
     Raises:

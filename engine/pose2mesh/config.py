@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from ..errors import EngineError
+
+Order = Literal["introsort", "stable", "native"]
+"""How ties break in the order in which the coarsening visits nodes: as NumPy <= 1.24 sorted, on which the
+published checkpoints rest; stably; or as the NumPy at hand sorts, which differs between versions and CPUs."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Pose2MeshConfig:
         depth: matching passes that shape the coarsening tree, at least levels - 1.
         padding: keep the nodes that complete the binary tree, as published; without them training's batch
             statistics see real nodes only and every step is cheaper.
-        order: how ties in the coarsening break, see `coarsening.mesh_pyramid`.
+        order: how ties in the coarsening break.
     """
 
     joint_set: str
@@ -72,7 +76,7 @@ class Pose2MeshConfig:
     mesh: MeshNetConfig
     depth: int
     padding: bool = True
-    order: str = "introsort"
+    order: Order = "introsort"
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-ready data."""
@@ -91,6 +95,8 @@ class Pose2MeshConfig:
                 mesh[name] = tuple(mesh[name])
             mesh["level_widths"] = tuple(tuple(widths) for widths in mesh["level_widths"])
             parts = {"pose": PoseNetConfig(**data["pose"]), "mesh": MeshNetConfig(**mesh)}
+            if data["order"] not in get_args(Order):
+                raise ValueError(f"unknown order {data['order']!r}")
             return cls(**{**data, **parts})
         except (KeyError, TypeError, ValueError) as error:
             raise EngineError(

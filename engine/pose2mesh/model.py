@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from .coarsening import MeshPyramid, Order, mesh_pyramid
-from .config import Pose2MeshConfig, published_config
+from .coarsening import MeshPyramid, mesh_pyramid
+from .config import Order, Pose2MeshConfig, published_config
 from .meshnet import MeshNet
 from .posenet import PoseNet
 from .skeletons import joint_set as find_joint_set
@@ -48,8 +50,7 @@ def build(config: Pose2MeshConfig, faces: npt.NDArray[np.integer]) -> Pose2Mesh:
     Raises:
         EngineError: the faces are no clean triangle mesh or too few for the configured levels.
     """
-    order: Order = "stable" if config.order == "stable" else "introsort"
-    pyramid = mesh_pyramid(faces, config.mesh.levels, config.depth, order)
+    pyramid = mesh_pyramid(faces, config.mesh.levels, config.depth, config.order)
     return Pose2Mesh(config, pyramid if config.padding else pyramid.without_padding())
 
 
@@ -65,6 +66,4 @@ def published(joint_set: str, faces: npt.NDArray[np.integer], order: Order = "in
         EngineError: no such joint set, or the faces are no clean triangle mesh.
     """
     joints = len(find_joint_set(joint_set))
-    config = published_config(joint_set, joints)
-    pyramid = mesh_pyramid(faces, config.mesh.levels, config.depth, order)
-    return Pose2Mesh(config, pyramid)
+    return build(replace(published_config(joint_set, joints), order=order), faces)

@@ -102,7 +102,7 @@ def load(path: Path) -> tuple[Pose2Mesh, Description]:
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
                 raise EngineError(
-                    f"{path} is no weights file of this engine: convert published ones with import-checkpoint."
+                    f"{path} is no weights file of this engine: convert others with import-checkpoint."
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except FileNotFoundError:

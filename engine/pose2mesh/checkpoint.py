@@ -1,0 +1,226 @@
+"""Published Pose2Mesh checkpoints (`*.pth.tar`): read without running what is in them, matched to their mesh.
+
+A published checkpoint holds no graph: which vertex an output row belongs to depends on how NumPy sorted
+where it was trained. The right order shows in the result: only with it do neighbouring vertices stay
+together. In a wrong one patches of the coarse mesh change places, which tears the edges between patches,
+not those within; the measure is therefore a high quantile of how much too long edges are.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ..errors import EngineError
+from .config import Order, published_config
+from .graph import mesh_adjacency
+from .model import Pose2Mesh, build
+from .reference_pose import reference_pose
+from .skeletons import JOINT_SETS, joint_set
+
+_PUBLISHED = ("human36m17", "coco19", "smpl24", "mano21")
+_STRETCH_QUANTILE = 0.9
+_TORN = (
+    2.0  # stretched by more than this is a wrong order; 1.1 to 1.4 and 3.3 to 7 were seen for right and wrong
+)
+_TORN_WITHOUT_TEMPLATE = 4.0  # measured against one length for all edges; 2.4 to 2.6 and 7 to 8 were seen
+_STATE = "model_state_dict"
+_PARALLEL = "module."  # left by DataParallel
+_ONLY_POSENET = "w1.weight"
+
+_SCALARS = [
+    np.dtype(code) for code in ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
+]
+
+
+@dataclass(frozen=True)
+class ImportedCheckpoint:
+    """A network ready to use.
+
+    Attributes:
+        model: in evaluation mode, float32.
+        order: the coarsening order it was trained with.
+        stretch: by what factor the decoded mesh's edges are off.
+    """
+
+    model: Pose2Mesh
+    order: Order
+    stretch: float
+
+
+def import_checkpoint(
+    path: Path,
+    faces: npt.NDArray[np.integer],
+    template: npt.NDArray[np.floating] | None = None,
+    expected_joint_set: str | None = None,
+) -> ImportedCheckpoint:
+    """Read a published checkpoint and find the vertex order it was trained with.
+
+    Args:
+        path: the `.pth.tar` file.
+        faces: (T, 3) triangles of the body or hand it was trained on.
+        template: (V, 3) that body at rest, in metres; without it edges are compared with the mesh's extent.
+        expected_joint_set: refuse a checkpoint for any other.
+
+    Raises:
+        EngineError: the file is missing, damaged, holds code, is no full Pose2Mesh checkpoint, or is one for
+            other joints or another mesh.
+    """
+    state = read_state(path)
+    name = _joint_set_of(state, path)
+    if expected_joint_set not in (None, name):
+        raise EngineError(
+            f"{path} was trained for the joint set {name}, not {expected_joint_set}: choose the matching one."
+        )
+    adjacency = mesh_adjacency(faces).tocoo()
+    once = adjacency.row < adjacency.col
+    edges = np.column_stack((adjacency.row[once], adjacency.col[once]))
+    expected = None if template is None else _lengths(np.asarray(template, dtype=np.float64), edges)
+
+    found: list[ImportedCheckpoint] = []
+    sizes: list[int] = []
+    for order in get_args(Order):
+        model = _empty(name, faces, order)
+        sizes.append(model.pose2mesh.coarsest)
+        if not _fits(model, state, path):
+            continue
+        model.load_state_dict(state, assign=True)
+        found.append(ImportedCheckpoint(model.eval(), order, _stretch(model, edges, expected)))
+    if not found:
+        raise EngineError(
+            f"{path} was trained on another mesh (its coarsest graph has {_coarsest(state)} nodes, this "
+            f"mesh's {sizes[0]}): give the faces of the body it was trained on."
+        )
+    best = min(found, key=lambda each: each.stretch)
+    if not best.stretch < (_TORN if template is not None else _TORN_WITHOUT_TEMPLATE):
+        raise EngineError(
+            f"{path} decodes to a torn mesh (edges off by a factor of {best.stretch:.1f}) in every known "
+            "vertex order: give the faces of the body it was trained on, or import it where it was trained."
+        )
+    return best
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The parameters in a checkpoint file by published name, floating point ones as float32.
+
+    Raises:
+        EngineError: the file is missing, damaged, holds code, or holds no parameters.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise EngineError(f"There is no checkpoint at {path}: check the path.")
+    try:
+        with torch.serialization.safe_globals(_harmless_globals()):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if re.search(r"[Uu]nsupported (global|GLOBAL|class)|Trying to", str(error)):
+            raise EngineError(
+                f"{path} holds more than numbers and was not opened, because it could run code on this "
+                "computer: fetch the checkpoint from its authors."
+            ) from None
+        raise EngineError(f"{path} is damaged or no PyTorch checkpoint: fetch it again.") from None
+    except (
+        OSError,
+        EOFError,
+        RuntimeError,
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        AssertionError,
+    ):
+        raise EngineError(f"{path} is damaged or no PyTorch checkpoint: fetch it again.") from None
+
+    state = content.get(_STATE, content) if isinstance(content, Mapping) else {}
+    tensors = {
+        key.removeprefix(_PARALLEL): value.float() if value.is_floating_point() else value
+        for key, value in (state.items() if isinstance(state, Mapping) else ())
+        if isinstance(key, str) and isinstance(value, Tensor)
+    }
+    if not tensors:
+        raise EngineError(f"{path} holds no network parameters: choose a Pose2Mesh checkpoint.")
+    return tensors
+
+
+def _harmless_globals() -> list[Any]:
+    """What NumPy scalars in a training log are made of, under the names that NumPy 1 and 2 pickle them by."""
+    scalar = np.dtype("f8").type(0).__reduce__()[0]
+    named = [(scalar, "numpy.core.multiarray.scalar"), (scalar, "numpy._core.multiarray.scalar")]
+    return [np.dtype, *named, *(type(dtype) for dtype in _SCALARS)]
+
+
+def _joint_set_of(state: Mapping[str, Tensor], path: Path) -> str:
+    output = state.get("pose_lifter.w2.bias")
+    if output is None:
+        if _ONLY_POSENET in state:
+            raise EngineError(f"{path} holds PoseNet alone: choose one of the full Pose2Mesh network.")
+        raise EngineError(f"{path} holds another kind of network: choose a Pose2Mesh checkpoint.")
+    for name in _PUBLISHED:
+        if output.numel() == 3 * len(JOINT_SETS[name]):
+            return name
+    raise EngineError(
+        f"{path} lifts {output.numel() / 3:g} joints, which no published joint set has "
+        f"({', '.join(_PUBLISHED)}): choose a published checkpoint."
+    )
+
+
+def _empty(name: str, faces: npt.NDArray[np.integer], order: Order) -> Pose2Mesh:
+    """The published network without memory for parameters, its graphs in the given order."""
+    with torch.device("meta"):
+        return build(replace(published_config(name, len(JOINT_SETS[name])), order=order), faces)
+
+
+def _coarsest(state: Mapping[str, Tensor]) -> int:
+    return state["pose2mesh.fc.bias"].numel() // state["pose2mesh.bn.2.bias"].numel()
+
+
+def _fits(model: Pose2Mesh, state: Mapping[str, Tensor], path: Path) -> bool:
+    """Whether the parameters fit; false where only the size of the mesh's coarsest graph differs.
+
+    Raises:
+        EngineError: keys are missing or unknown, or other shapes differ.
+    """
+    wanted = model.state_dict()
+    missing, unknown = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
+    for keys, what in ((missing, "lacks"), (unknown, "has unknown")):
+        if keys:
+            more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+            raise EngineError(
+                f"{path} {what} parameters ({keys[0]}{more}): choose an unaltered published checkpoint."
+            )
+    wrong = [key for key, value in wanted.items() if value.shape != state[key].shape]
+    if set(wrong) <= {"pose2mesh.fc.weight", "pose2mesh.fc.bias"}:
+        return not wrong
+    raise EngineError(
+        f"{path} has parameters of another shape ({wrong[0]}: {tuple(state[wrong[0]].shape)} instead of "
+        f"{tuple(wanted[wrong[0]].shape)}): choose an unaltered published checkpoint."
+    )
+
+
+def _stretch(
+    model: Pose2Mesh, edges: npt.NDArray[np.integer], expected: npt.NDArray[np.floating] | None
+) -> float:
+    """By what factor the decoded mesh's stretched edges are too long or, when collapsed, all too short."""
+    pose = torch.from_numpy(reference_pose(joint_set(model.config.joint_set)))[None]
+    with torch.no_grad():
+        vertices = model(pose)[0][0].numpy().astype(np.float64)
+    if not np.isfinite(vertices).all():
+        return float("inf")
+    if expected is None:
+        expected = np.full(len(edges), np.ptp(vertices, axis=0).max() / np.sqrt(len(vertices)))
+    ratios = _lengths(vertices, edges) / np.maximum(expected, 1e-9)
+    return float(max(np.quantile(ratios, _STRETCH_QUANTILE), 1.0 / max(np.median(ratios), 1e-9)))
+
+
+def _lengths(vertices: npt.NDArray[np.floating], edges: npt.NDArray[np.integer]) -> npt.NDArray[np.floating]:
+    lengths: npt.NDArray[np.floating] = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)
+    return lengths
