@@ -61,25 +61,35 @@ class PointBody:
         `landmark_importance` is the share of the whole fit given to the landmarks together.
         """
         ids = np.asarray(vertex_ids, dtype=np.int64)
-        mix = sparse.eye_array(len(model.v_template), format="csr")[ids]
         importance = _area_importance(model.v_template, model.v_template[ids])
         if landmarks:
-            mix = sparse.vstack([mix, sparse.csr_array(model.landmark_regressor)]).tocsr()
             share = np.full(33, landmark_importance / 33)
             importance = np.concatenate([importance * (1 - landmark_importance), share])
-        used = np.unique(mix.indices)
-        mix = mix[:, used]
-        weights = np.asarray(model.weights[used], dtype=np.float64)
-        rest = np.concatenate([model.v_template[used], np.ones((len(used), 1))], axis=1)
+
+        def mixed(values: Array) -> Float:
+            """Values of vertices (V,C) times skinning weights, mixed to points: (N,24,C)."""
+            parts = np.asarray(model.weights[ids][:, :, None] * values[ids][:, None], dtype=np.float64)
+            if not landmarks:
+                return parts
+            mixes = np.zeros((33, 24, values.shape[1]))
+            for joint, weight in enumerate(model.weights.T):
+                moved = np.flatnonzero(weight)
+                mixes[:, joint] = (model.landmark_regressor[:, moved] * weight[moved]) @ values[moved]
+            return np.concatenate([parts, mixes])
+
+        count = len(model.v_template)
         regressor = np.asarray(model.joint_regressor, dtype=np.float64)
+        dirs = mixed(model.shapedirs.reshape(count, -1))
         return cls(
-            anchors=_mixed(mix, weights[:, :, None] * rest[:, None]),
-            anchor_dirs=_mixed(mix, weights[:, :, None, None] * model.shapedirs[used][:, None]),
+            anchors=mixed(np.concatenate([model.v_template, np.ones((count, 1))], axis=1)),
+            anchor_dirs=dirs.reshape(len(dirs), 24, 3, -1),
             joints=regressor @ model.v_template,
             joint_dirs=np.tensordot(regressor, model.shapedirs, 1),
             parents=np.asarray(model.parents, dtype=np.int64),
             importance=importance,
-            correctives=Correctives.of(model, mix, used),
+            correctives=None
+            if model.posedirs is None
+            else Correctives.of(mixed(np.moveaxis(model.posedirs, 0, -1).reshape(count, -1))),
         )
 
     @property
@@ -134,36 +144,33 @@ class ShapedPoints:
 
 @dataclass(frozen=True)
 class Correctives:
-    """Pose correctives of the vertices behind N points.
+    """Pose correctives of N points, kept for the P pairs of a point and a joint that have any.
 
     Attributes:
-        basis: (207,M*3) change of the M vertices, rest frame, per unit of R - I of joints 1-23, row by row.
-        weights: (M,24) skinning weights of the vertices.  mix: (N,M) from vertices to points.
+        basis: (207,P*3) what the joint turns, per unit of R - I of joints 1-23, row by row.
+        joint: (P,) the pair's joint.  gather: (N,P) ones, from pairs to points.
     """
 
     basis: NDArray[np.float32]
-    weights: NDArray[np.float32]
-    mix: sparse.csr_array
+    joint: NDArray[np.int64]
+    gather: sparse.csr_array
 
     @classmethod
-    def of(cls, model: BodyModel, mix: sparse.csr_array, used: NDArray[np.int64]) -> Correctives | None:
-        """The correctives of the vertices `used` (M,), or None where the model has none."""
-        if model.posedirs is None:
-            return None
-        basis = np.ascontiguousarray(model.posedirs[:, used], dtype=np.float32).reshape(
-            len(model.posedirs), -1
-        )
-        return cls(
-            basis, np.asarray(model.weights[used], dtype=np.float32), sparse.csr_array(mix, dtype=np.float32)
-        )
+    def of(cls, mixed: Float) -> Correctives:
+        """From the weighted basis of every point and joint, (N,24,3*207); pairs under 0.01 mm are dropped."""
+        point, joint = np.nonzero(np.abs(mixed).max(axis=-1) > 1e-5)
+        basis = mixed[point, joint].reshape(-1, 207).T
+        pairs = np.arange(len(point))
+        gather = sparse.csr_array((np.ones(len(point), np.float32), (point, pairs)), (len(mixed), len(point)))
+        return cls(np.ascontiguousarray(basis, dtype=np.float32), joint, gather)
 
     def posed(self, local: Float, transforms: Float) -> Float:
         """The correctives turned with the body, (F,N,3), for local rotations and transforms of F frames."""
         frames = len(local)
         feature = (local[:, 1:] - np.eye(3)).reshape(frames, -1).astype(np.float32)
         rest = (feature @ self.basis).reshape(frames, -1, 3, 1)
-        turned = (blended(transforms.astype(np.float32), self.weights) @ rest)[..., 0]  # (F,M,3)
-        flat = self.mix @ np.swapaxes(turned, 0, 1).reshape(-1, frames * 3)
+        turned = (transforms[:, self.joint, :, :3].astype(np.float32) @ rest)[..., 0]  # (F,P,3)
+        flat = self.gather @ np.ascontiguousarray(np.swapaxes(turned, 0, 1)).reshape(-1, frames * 3)
         return np.asarray(np.swapaxes(flat.reshape(-1, frames, 3), 0, 1), dtype=np.float64)
 
 
@@ -230,9 +237,3 @@ def _area_importance(template: Array, chosen: Array) -> Float:
     area = np.bincount(nearest, spacing, len(chosen))
     importance = np.sqrt(np.maximum(area, 1e-3 * area.mean()))
     return np.asarray(importance / importance.sum())
-
-
-def _mixed(mix: sparse.csr_array, values: Array) -> Float:
-    """Linear mixes of values given per vertex: (N,V) and (V,...) to (N,...)."""
-    flat = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
-    return np.asarray(mix @ flat).reshape(mix.shape[0], *values.shape[1:])
