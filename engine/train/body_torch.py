@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.body.model import BodyModel
+from ..body.model import BodyModel
 
 
 class BodyTorch:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from engine.pose2mesh.observation import Observation
-from engine.train.body_torch import BodyTorch
-from engine.train.detector_noise import CLEAN, DetectorNoise
-from engine.train.motions import MotionSet
-from engine.train.synthesis import Pairs, Synthesis, draw_cameras, make_pairs
+from ..pose2mesh.observation import Observation
+from .body_torch import BodyTorch
+from .detector_noise import CLEAN, DetectorNoise
+from .motions import MotionSet
+from .synthesis import Pairs, Synthesis, draw_cameras, make_pairs
 
 Predict = Callable[[Observation], tuple[np.ndarray, np.ndarray]]
 """Observation → joints (B,24,3) and vertices (B,V,3), metres, virtual camera axes."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from engine.body.model import BodyModel
-from engine.pose2mesh.body_network import BodyMesh
-from engine.pose2mesh.coarse_mesh import coarse_mesh
-from engine.train.body_torch import BodyTorch
-from engine.train.motions import MotionSet
-from engine.train.synthesis import Synthesis, draw_rotations
+from ..body.model import BodyModel
+from ..pose2mesh.body_network import BodyMesh
+from ..pose2mesh.coarse_mesh import coarse_mesh
+from .body_torch import BodyTorch
+from .motions import MotionSet
+from .synthesis import Synthesis, draw_rotations
 
 
 def affine_map(source: np.ndarray, target: np.ndarray, ridge: float) -> np.ndarray:

@@ -12,11 +12,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from engine.pose2mesh.body_network import BodyNetwork
-from engine.train.body_torch import BodyTorch
-from engine.train.detector_noise import DetectorNoise
-from engine.train.motions import MotionSet
-from engine.train.synthesis import Pairs, Synthesis, draw_cameras, draw_rotations, make_pairs
+from ..pose2mesh.body_network import BodyNetwork
+from ..pose2mesh.observation import Observation
+from .body_torch import BodyTorch
+from .detector_noise import DetectorNoise
+from .motions import MotionSet
+from .synthesis import Pairs, Synthesis, draw_cameras, draw_rotations, make_pairs
 
 WARM_UP = 300
 """Steps of rising learning rate, also after a resumption."""
@@ -29,6 +30,8 @@ class Schedule:
     Attributes:
         stage: "lift" trains PoseNet alone, "mesh" both.
         steps, batch, learning_rate: AdamW with a short warm-up and a cosine decay to zero.
+        mesh_batch: in stage "mesh", how many samples of the batch MeshNet, the slower of the two, sees.
+        lift_rate: in stage "mesh", PoseNet's learning rate as a fraction.
         seconds: stop (and decay) by wall clock instead of steps when positive.
         seed: of everything that is drawn.
     """
@@ -37,6 +40,8 @@ class Schedule:
     steps: int
     batch: int
     learning_rate: float
+    mesh_batch: int = 64
+    lift_rate: float = 0.3
     seconds: float = 0.0
     seed: int = 0
 
@@ -90,10 +95,7 @@ def train(
     """
     noise, synthesis = noise or DetectorNoise(), synthesis or Synthesis()
     network.to(body.device).train()
-    parameters = network.network.pose_lifter if schedule.stage == "lift" else network
-    optimizer = torch.optim.AdamW(
-        parameters.parameters(), lr=schedule.learning_rate, weight_decay=1e-4, betas=(0.9, 0.98)
-    )
+    optimizer = _optimizer(network, schedule)
     progress = _resume(network, optimizer, checkpoint, number)
     if progress is None:
         return
@@ -104,10 +106,10 @@ def train(
     while (done := _share_done(schedule, progress)) < 1:
         warm = min(1.0, (progress.step - first + 1) / WARM_UP)
         for group in optimizer.param_groups:
-            group["lr"] = schedule.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * done))
+            group["lr"] = group["full_lr"] * warm * 0.5 * (1 + math.cos(math.pi * done))
         pairs = draw_pairs(body, motions, schedule.batch, noise, synthesis, generator)
         with torch.autocast(body.device.type, dtype=torch.bfloat16):
-            losses = compute_losses(network, pairs, edges, schedule.stage)
+            losses = compute_losses(network, pairs, edges, schedule)
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 100.0)
@@ -129,16 +131,26 @@ def train(
     _save(network, optimizer, progress, checkpoint)
 
 
-def compute_losses(network: BodyNetwork, pairs: Pairs, edges: Tensor, stage: str) -> dict[str, Tensor]:
+def compute_losses(network: BodyNetwork, pairs: Pairs, edges: Tensor, schedule: Schedule) -> dict[str, Tensor]:
     """L1 of landmarks, vertices and edge lengths in mm, as in Pose2Mesh section 6 without the normal loss."""
     landmarks = network.lift(pairs.observation)
     losses = {"lift": (landmarks - pairs.landmarks).abs().mean() * 1000}
-    if stage == "mesh":
-        vertices = network.decode_mesh(pairs.observation, landmarks)
-        losses["vertex"] = (vertices - pairs.vertices).abs().mean() * 1000
-        difference = edge_lengths(vertices, edges) - edge_lengths(pairs.vertices, edges)
+    if schedule.stage == "mesh":
+        part = slice(0, schedule.mesh_batch)
+        vertices = network.decode_mesh(Observation(*(field[part] for field in pairs.observation)), landmarks[part])
+        losses["vertex"] = (vertices - pairs.vertices[part]).abs().mean() * 1000
+        difference = edge_lengths(vertices, edges) - edge_lengths(pairs.vertices[part], edges)
         losses["edge"] = 2 * difference.abs().mean() * 1000
     return losses
+
+
+def _optimizer(network: BodyNetwork, schedule: Schedule) -> torch.optim.AdamW:
+    lifter = {"params": list(network.network.pose_lifter.parameters()), "full_lr": schedule.learning_rate}
+    groups = [lifter]
+    if schedule.stage == "mesh":
+        lifter["full_lr"] = schedule.learning_rate * schedule.lift_rate
+        groups.append({"params": list(network.network.pose2mesh.parameters()), "full_lr": schedule.learning_rate})
+    return torch.optim.AdamW(groups, lr=schedule.learning_rate, weight_decay=1e-4, betas=(0.9, 0.98))
 
 
 def _edges(network: BodyNetwork, device: torch.device) -> Tensor:

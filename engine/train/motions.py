@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.body.model import BodyModel
-from engine.errors import EngineError
-from engine.train.rotations import matrix_from_axis_angle, rotation_between
+from ..body.model import BodyModel
+from ..errors import EngineError
+from .rotations import matrix_from_axis_angle, rotation_between
 
 LIMB_CHILD = {1: 4, 2: 5, 4: 7, 5: 8, 16: 18, 17: 19, 18: 20, 19: 21}
 """Joints whose bone direction is exact in the motions (hip→knee, knee→ankle, shoulder→elbow, elbow→wrist)."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.pose2mesh.observation import Observation, observe_plane
-from engine.train.body_torch import BodyTorch
-from engine.train.detector_noise import DetectorNoise, detect
-from engine.train.motions import MotionSet, mirror
-from engine.train.rotations import matrix_from_axis_angle, rotation_about
+from ..pose2mesh.observation import Observation, observe_plane
+from .body_torch import BodyTorch
+from .detector_noise import DetectorNoise, detect
+from .motions import MotionSet, mirror
+from .rotations import matrix_from_axis_angle, rotation_about
 
 ARMS = ((13, 16, 18, 20, 22), (14, 17, 19, 21, 23))
 LEGS = (1, 4, 7, 10, 2, 5, 8, 11)
