@@ -20,8 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from engine.body.model import (
     FORMAT,
@@ -35,6 +34,8 @@ from tools.open_body import correctives, poses, regressors, shapes, skeleton, so
 
 Array = npt.NDArray[Any]
 
+ASSET = Path(__file__).resolve().parent.parent / "engine/assets/open_body.npz"
+
 FIT_SHAPES, TEST_SHAPES = 500, 100
 CORRECTIVE_POSES, CORRECTIVE_RIDGE, CORRECTIVE_STEP = (1100, 500), 0.3, 5e-5  # motion and range; metres
 REGRESSOR_POSES, TEST_POSES = (250, 100), 100
@@ -47,7 +48,7 @@ SOURCE_TEXT = (
 def moved(points: Array, transforms: Array, frames: Array) -> Array:
     """Points (M, K, 3), each carried rigidly by its joint frames[k] of transforms (M, 24, 4, 4)."""
     matrices = transforms[:, frames].astype(np.float64)
-    return np.einsum("mkij,mkj->mki", matrices[..., :3, :3], points) + matrices[..., :3, 3]
+    return np.asarray(np.einsum("mkij,mkj->mki", matrices[..., :3, :3], points) + matrices[..., :3, 3])
 
 
 def fit_regressor(
@@ -243,10 +244,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--motions", type=Path, required=True)
-    parser.add_argument("--out", type=Path, default=ROOT / "engine/assets/open_body.npz")
+    parser.add_argument("--out", type=Path, default=ASSET)
     options = parser.parse_args()
     arrays, report = build(options.motions)
-    np.savez_compressed(options.out, **arrays)
+    np.savez_compressed(options.out, **arrays)  # type: ignore[arg-type]
     record = {
         "sha256": hashlib.sha256(options.out.read_bytes()).hexdigest(),
         "bytes": options.out.stat().st_size,

@@ -1,4 +1,6 @@
-"""The body model: load, rest shape, linear blend skinning and its inverse. Needs numpy only, so Blender can use it.
+"""The body model: load, rest shape, linear blend skinning and its inverse.
+
+Needs numpy only, so Blender can use it.
 
 Follows SMPL (Loper et al., "SMPL: A Skinned Multi-Person Linear Model", SIGGRAPH Asia 2015, eqs. 2-10):
 ``vertices = skin(template + shapedirs . betas + correctives(pose)) + trans``.
@@ -12,12 +14,12 @@ The body file is one ``.npz`` without pickles. V vertices, T triangles, Q polygo
     parents              (24,) int, -1 for the root; SMPL's order
     triangles            (T, 3) int
     weights, joint_regressor, landmark_regressor
-                         matrices (V, 24), (24, V), (33, V); each either dense under its own name or as compressed
-                         rows ``NAME_data`` (n,), ``NAME_indices`` (n,), ``NAME_indptr`` (rows + 1,)
+                         matrices (V, 24), (24, V), (33, V), each either dense under its own name or as
+                         compressed rows ``NAME_data``, ``NAME_indices``, ``NAME_indptr`` (rows + 1,)
     polygon_vertices     (L,) int, polygon_starts (Q,) int: optional, the triangles otherwise
     uv_points            (U, 2), uv_indices (L,) int: optional
-    posedirs             (207, V, 3) pose correctives, optional; where ``posedirs_step`` (metres) is there too, they
-                         are integers to be multiplied by it
+    posedirs             (207, V, 3) pose correctives, optional; integers to be multiplied by
+                         ``posedirs_step`` (metres) where that is there too
 """
 
 from __future__ import annotations
@@ -82,7 +84,7 @@ class BodyModel:
         joint_regressor: (24, V), rows sum to 1.
         parents: (24,) int32, -1 for the root.
         triangles: (T, 3) int32, counter-clockwise from outside.
-        polygon_vertices, polygon_starts: the same surface as polygons (quads where the source has them), int32.
+        polygon_vertices, polygon_starts: the same surface as the source's polygons, int32.
         landmark_regressor: (33, V), MediaPipe's points, rows sum to 1.
         uv: (L, 2) texture coordinates per polygon corner, or None.
         posedirs: (207, V, 3) pose correctives per unit of ``pose_features``, or None.
@@ -210,7 +212,7 @@ class BodyModel:
         return self._joint_template + self._joint_shapedirs[:, :, : len(coefficients)] @ coefficients
 
     def pose_offsets(self, poses: npt.ArrayLike) -> Array:
-        """(F, 24, 3) axis-angle -> (F, V, 3) pose correctives in the rest frame, metres; zeros where the body has none."""
+        """(F, 24, 3) axis-angle -> (F, V, 3) pose correctives in the rest frame, metres (zeros without)."""
         features = pose_features(poses)
         shape = (len(features), *self.v_template.shape)
         if self.posedirs is None:
@@ -267,9 +269,10 @@ class BodyModel:
         return out
 
     def unskin(self, posed: npt.ArrayLike, transforms: npt.ArrayLike) -> Array:
-        """The exact inverse of ``skin``: posed vertices (F, V, 3), before ``trans`` -> (F, V, 3) in the rest frame.
+        """The exact inverse of ``skin``: posed (F, V, 3), before ``trans`` -> rest frame (F, V, 3).
 
-        Where opposite rotations cancel in the blend (its matrix has no inverse) the least-squares point is returned.
+        Where opposite rotations cancel in the blend, so that its matrix has no inverse, the least-squares
+        point is returned.
         """
         points = np.asarray(posed, np.float64)
         matrices = np.asarray(transforms, np.float64)
@@ -301,16 +304,16 @@ class BodyModel:
         """(F, 24, 3), (10,), (F, 3) -> (F, V, 3): shape, correctives, skinning, translation."""
         rest = self.rest(betas) + self.pose_offsets(poses)
         posed = self.skin(rest, self.transforms(poses, self.rest_joints(betas)))
-        return posed + np.asarray(trans, np.float32)[:, None]
+        return np.asarray(posed + np.asarray(trans, np.float32)[:, None])
 
     def landmarks(self, vertices: npt.ArrayLike) -> Array:
         """(..., V, 3) vertices -> (..., 33, 3) MediaPipe's landmarks on them."""
         chosen = np.asarray(vertices)[..., self._landmark_vertices, :]
-        return (self._landmark_weights @ chosen).astype(np.float32, copy=False)
+        return np.asarray(self._landmark_weights @ chosen, np.float32)
 
 
 def pose_features(poses: npt.ArrayLike) -> Array:
-    """(F, 24, 3) axis-angle -> (F, 207): rotation matrix minus identity of joints 1 to 23, row by row (SMPL's)."""
+    """(F, 24, 3) axis-angle -> (F, 207): rotation matrices minus identity, joints 1 to 23, by rows."""
     frames = np.asarray(poses, np.float32).reshape(-1, JOINT_COUNT, 3)
     matrices = matrix_from_axis_angle(frames[:, 1:]) - np.eye(3, dtype=np.float32)
     return matrices.reshape(len(frames), -1)
@@ -325,7 +328,7 @@ def _posedirs(arrays: Mapping[str, Array], count: int) -> Array:
 
 
 def _matrix(arrays: Mapping[str, Array], name: str, rows: int, columns: int) -> Array:
-    """A (rows, columns) float32 matrix stored dense or as compressed rows; its rows are made to sum to exactly 1."""
+    """A (rows, columns) float32 matrix stored dense or as compressed rows; rows made to sum to 1."""
     if name in arrays:
         matrix = np.asarray(arrays[name], np.float64)
     else:
@@ -333,13 +336,14 @@ def _matrix(arrays: Mapping[str, Array], name: str, rows: int, columns: int) -> 
         if len(indptr) != rows + 1 or (len(indices) and int(indices.max()) >= columns):
             raise ValueError(f"{name} has row pointers or columns out of range")
         matrix = np.zeros((rows, columns))
-        matrix[np.repeat(np.arange(rows), np.diff(indptr.astype(np.int64))), indices] = data
+        lengths = np.asarray(indptr[1:], np.int64) - np.asarray(indptr[:-1], np.int64)
+        matrix[np.repeat(np.arange(rows), lengths), indices] = data
     if matrix.shape != (rows, columns):
         raise ValueError(f"{name} has the shape {matrix.shape} instead of {(rows, columns)}")
     sums = matrix.sum(axis=1, keepdims=True)
     if np.any(np.abs(sums - 1.0) > 0.02):
         raise ValueError(f"the rows of {name} do not sum to 1")
-    return (matrix / sums).astype(np.float32)
+    return np.asarray(matrix / sums, np.float32)
 
 
 def compressed_rows(name: str, matrix: npt.ArrayLike) -> dict[str, Array]:

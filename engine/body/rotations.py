@@ -1,8 +1,8 @@
 """Rotations in three dimensions, batched, numpy only.
 
-Axis-angle vectors are axis times angle in radians, matrices act on column vectors from the left, quaternions are
-unit length in the order (w, x, y, z). Every function accepts any leading batch shape, computes in float64 and
-returns float64 unless the input was float32.
+Axis-angle vectors are axis times angle in radians, matrices act on column vectors from the left,
+quaternions are unit length in the order (w, x, y, z). Every function accepts any leading batch shape,
+computes in float64 and returns float64 unless the input was float32.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _like(result: Array, *inputs: Array) -> Array:
 
 
 def _unit(vectors: Array) -> Array:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-300)
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-300))
 
 
 def cross_matrix(vectors: npt.ArrayLike) -> Array:
@@ -73,7 +73,8 @@ def axis_angle_from_quaternion(quaternions: npt.ArrayLike) -> Array:
 def quaternion_from_matrix(matrices: npt.ArrayLike) -> Array:
     """(..., 3, 3) rotation matrices -> (..., 4) unit quaternions with w >= 0.
 
-    Takes the largest of the four candidates of Shepperd (1978), so it is accurate at every angle, pi included.
+    Takes the largest of the four candidates of Shepperd (1978), so it is accurate at every angle, pi
+    included.
     """
     given = np.asarray(matrices)
     m = given.astype(np.float64)
@@ -117,7 +118,7 @@ def multiply_quaternions(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
 
 
 def minimal_rotation(source: npt.ArrayLike, target: npt.ArrayLike) -> Array:
-    """(..., 3) and (..., 3) vectors -> (..., 3, 3): the smallest rotation that turns source's direction into target's.
+    """(..., 3) vectors twice -> (..., 3, 3): the smallest rotation of source's direction onto target's.
 
     Opposite directions have no unique answer; then the half turn is about an axis perpendicular to source.
     """
@@ -152,5 +153,5 @@ def split_twist(matrices: npt.ArrayLike, axis: npt.ArrayLike) -> tuple[Array, Ar
 
 
 def partial_rotation(matrices: npt.ArrayLike, fraction: float) -> Array:
-    """(..., 3, 3) rotations -> the same rotations with their angle times ``fraction`` (slerp from identity)."""
+    """(..., 3, 3) rotations -> the same with their angle times ``fraction`` (slerp from identity)."""
     return matrix_from_axis_angle(axis_angle_from_matrix(matrices) * fraction)

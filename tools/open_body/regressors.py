@@ -17,11 +17,12 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Landmark:
-    """Where a MediaPipe landmark sits: on a joint, a bone's head, a skin vertex or a pupil, plus a measured offset.
+    """Where a MediaPipe landmark sits: on a joint, a bone's head, a vertex or a pupil, plus an offset.
 
-    ``place`` names it ("joint elbow", "bone finger2-1", "vertex 12131 5532", "pupil"), ``frame`` is the joint that
-    carries it, ``offset`` is outward, up, forward in millimetres on a body of 1.84 m. Only offsets that were the same
-    over four appearances and detector models are applied; the places are accurate to about 1 % of the stature.
+    ``place`` names it ("joint elbow", "bone finger2-1", "vertex 12131 5532", "pupil"), ``frame`` is the
+    joint that carries it, ``offset`` is outward, up, forward in millimetres on a body of 1.84 m. Only
+    offsets that were the same over four appearances and detector models are applied; the places are
+    accurate to about 1 % of the stature.
     """
 
     place: str
@@ -89,8 +90,9 @@ def landmark_points(source: Source, shapes: Array, heads: Array, pupils: Array, 
 def fit_row(template: Array, point: Array, samples: Array, targets: Array, count: int, ridge: float) -> Array:
     """One row of a regressor: weights (V,) of the ``count`` vertices nearest to a point.
 
-    Least squares over the samples with a ridge on the weights, subject to reproducing the point on the template under
-    every affine map (weights sum to 1 and their mean of the template is the point), so rigid motion is exact.
+    Least squares over the samples with a ridge on the weights, subject to reproducing the point on the
+    template under every affine map (weights sum to 1 and their mean of the template is the point), so rigid
+    motion is exact.
 
     Args:
         template: (V, 3); point: (3,) wanted there.
@@ -99,7 +101,7 @@ def fit_row(template: Array, point: Array, samples: Array, targets: Array, count
     """
     distance = np.linalg.norm(template - point, axis=1)
     if distance.min() < 1e-6:  # the point is a vertex
-        return np.eye(1, len(template), int(distance.argmin()))[0]
+        return np.asarray(np.eye(1, len(template), int(distance.argmin()))[0])
     # A tie would choose between mirror images by rounding.
     chosen = np.argsort(distance.round(7), kind="stable")[:count]
     # Relative to the target, sum-to-one rows lose nothing in precision.

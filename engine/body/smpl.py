@@ -1,0 +1,250 @@
+"""Turn a user's SMPL file into a body file.
+
+SMPL may not be redistributed, so nothing of it is here: the user brings the file, of any vintage: the
+    Python 2 pickles with chumpy arrays, the later plain pickles, or ``.npz``. It is read without running it
+    (``unpickle.py``).
+"""
+
+from __future__ import annotations
+
+import importlib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import EngineError
+from . import unpickle
+from .model import FORMAT, JOINT_COUNT, JOINT_NAMES, SHAPE_COUNT, BodyModel, compressed_rows
+
+Array = npt.NDArray[Any]
+
+VERTEX_COUNT = 6890
+_NEEDED = ("v_template", "shapedirs", "weights", "J_regressor", "f", "kintree_table")
+
+# Vertices of SMPL's topology that are points of the body (the list smplx uses), and its joints, as anchors.
+_VERTICES = {
+    "nose": 332,
+    "right_eye": 6260,
+    "left_eye": 2800,
+    "right_ear": 4071,
+    "left_ear": 583,
+    "left_big_toe": 3216,
+    "left_small_toe": 3226,
+    "left_heel": 3387,
+    "right_big_toe": 6617,
+    "right_small_toe": 6624,
+    "right_heel": 6787,
+    "left_thumb": 2746,
+    "left_index": 2319,
+    "left_pinky": 2673,
+    "right_thumb": 6191,
+    "right_index": 5782,
+    "right_pinky": 6133,
+}
+# MediaPipe's landmarks of the left side as affine combinations of anchors. The factors reproduce the open
+# body's landmarks, whose offsets from anatomy were measured, on its own like-named points to 2 mm; {o} is
+# the other side. The hips are set apart, for SMPL's hip joints are closer together than MediaPipe's hips.
+_FACE: dict[str, dict[str, float]] = {
+    "eye_inner": {"nose": 0.14, "{s}_eye": 0.43, "{o}_eye": 0.38, "{s}_ear": 0.10, "{o}_ear": -0.05},
+    "eye": {"{s}_eye": 1.0},
+    "eye_outer": {"nose": -0.04, "{s}_eye": 0.59, "{o}_eye": 0.37, "{s}_ear": 0.32, "{o}_ear": -0.24},
+}
+_PAIRS: tuple[dict[str, float], ...] = (
+    {"{s}_eye": 0.24, "{s}_ear": 0.69, "{o}_ear": 0.07},  # ear
+    {"nose": 1.56, "{s}_eye": -0.45, "{o}_eye": -0.56, "{s}_ear": 0.36, "{o}_ear": 0.09},  # mouth
+    {"{s}_shoulder": 1.0},
+    {"{s}_elbow": 1.0},
+    {"{s}_wrist": 1.0},
+    {"{s}_wrist": 0.53, "{s}_index": 0.33, "{s}_pinky": 0.25, "{s}_thumb": -0.11},  # pinky
+    {"{s}_wrist": 0.53, "{s}_index": 0.53, "{s}_pinky": 0.04, "{s}_thumb": -0.10},  # index
+    {"{s}_wrist": 0.63, "{s}_index": 0.39, "{s}_pinky": -0.05, "{s}_thumb": 0.03},  # thumb
+    {"{s}_hip": 1.19, "{o}_hip": -0.19},
+    {"{s}_knee": 1.0},
+    {"{s}_ankle": 0.75, "{s}_heel": 0.11, "{s}_big_toe": 0.06, "{s}_knee": 0.08},  # ankle
+    {"{s}_ankle": 0.31, "{s}_heel": 0.68, "{s}_big_toe": 0.14, "{s}_small_toe": -0.13},  # heel
+    {"{s}_ankle": 0.13, "{s}_heel": -0.07, "{s}_big_toe": 0.58, "{s}_small_toe": 0.36},  # foot index
+)
+
+
+def landmark_regressor(joint_regressor: Array) -> Array:
+    """MediaPipe's 33 landmarks (33, 6890) on SMPL's topology, from its joint regressor (24, 6890)."""
+
+    def row(recipe: dict[str, float], side: str) -> Array:
+        other = {"left": "right", "right": "left"}[side]
+        out = np.zeros(joint_regressor.shape[1])
+        for pattern, factor in recipe.items():
+            name = pattern.format(s=side, o=other)
+            if name in _VERTICES:
+                out[_VERTICES[name]] += factor
+            else:
+                out += factor * joint_regressor[JOINT_NAMES.index(name)]
+        return out
+
+    rows = [row({"nose": 1.0}, "left")]
+    rows += [row(recipe, side) for side in ("left", "right") for recipe in _FACE.values()]
+    rows += [row(recipe, side) for recipe in _PAIRS for side in ("left", "right")]
+    out = np.stack(rows)
+    return np.asarray(out / out.sum(axis=1, keepdims=True))
+
+
+def read(path: Path) -> dict[str, Array]:
+    """The arrays of an SMPL file that a body needs, dense.
+
+    Raises:
+        EngineError: the file is missing, damaged, holds code, or is not SMPL.
+    """
+    if not path.is_file():
+        raise EngineError(f"The SMPL file {path} does not exist; check the path.")
+    names = (*_NEEDED, "posedirs")
+    if zipfile.is_zipfile(path):
+        content = _read_npz(path, names)
+    else:
+        with path.open("rb") as file:
+            content = unpickle.load(file, str(path))
+    if not isinstance(content, dict):
+        raise EngineError(f"{path} holds no SMPL model; choose basicmodel_*.pkl, SMPL_*.pkl or .npz.")
+    missing = [name for name in _NEEDED if name not in content]
+    if missing:
+        raise EngineError(
+            f"{path} lacks {', '.join(missing)}; choose an SMPL file (basicmodel_*.pkl, SMPL_*.pkl or .npz)."
+        )
+    try:
+        return {name: unpickle.as_array(content[name]) for name in names if content.get(name) is not None}
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise EngineError(f"{path} cannot be used ({error}); get the SMPL file again.") from error
+
+
+def _read_npz(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in names:
+                if f"{name}.npy" in archive.namelist():
+                    with archive.open(f"{name}.npy") as member:
+                        out[name] = _read_npy(member, f"{name} in {path}")
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise EngineError(f"The SMPL file {path} is damaged ({error}); get it again.") from error
+    return out
+
+
+def _read_npy(member: Any, label: str) -> Any:
+    """An array, or the pickle behind an array of objects, read the restricted way."""
+    version = np.lib.format.read_magic(member)
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, kind = header(member)
+    if kind.hasobject:
+        return unpickle.load(member, label)
+    flat = np.frombuffer(member.read(), kind)
+    return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
+
+
+def to_body_arrays(arrays: dict[str, Array], name: str) -> dict[str, Array]:
+    """SMPL's arrays as the arrays of a body file (see ``model.py``).
+
+    Raises:
+        EngineError: their shapes are not SMPL's.
+    """
+    template = np.asarray(arrays["v_template"], np.float64)
+    tree = np.asarray(arrays["kintree_table"]).astype(np.int64)
+    joints = tree.shape[1] if tree.ndim == 2 else 0
+    if template.shape != (VERTEX_COUNT, 3) or joints != JOINT_COUNT:
+        raise EngineError(
+            f"This model has {len(template)} vertices and {joints} joints; only SMPL with {VERTEX_COUNT} "
+            f"vertices and {JOINT_COUNT} joints can be imported, not its relatives with hands or face."
+        )
+    parents = tree[0].astype(np.int32)
+    parents[0] = -1
+    shapedirs = np.asarray(arrays["shapedirs"], np.float64)[:, :, :SHAPE_COUNT]
+    shapedirs = np.pad(shapedirs, ((0, 0), (0, 0), (0, SHAPE_COUNT - shapedirs.shape[2])))
+    regressor = np.asarray(arrays["J_regressor"], np.float64)
+    if regressor.shape != (JOINT_COUNT, VERTEX_COUNT) and regressor.T.shape == (JOINT_COUNT, VERTEX_COUNT):
+        regressor = regressor.T
+    out: dict[str, Array] = {
+        "format": np.array(FORMAT),
+        "name": np.array(name),
+        "source": np.array("SMPL, imported from the user's own file"),
+        "licence": np.array("SMPL licence: not to be redistributed"),
+        "v_template": template.astype(np.float32),
+        "shapedirs": shapedirs.astype(np.float32),
+        "parents": parents,
+        "triangles": np.asarray(arrays["f"]).astype(np.int32),
+        **compressed_rows("weights", arrays["weights"]),
+        **compressed_rows("joint_regressor", regressor),
+        **compressed_rows("landmark_regressor", landmark_regressor(regressor)),
+    }
+    if "posedirs" in arrays:
+        directions = np.asarray(arrays["posedirs"], np.float32).reshape(VERTEX_COUNT, 3, -1)
+        out["posedirs"] = np.ascontiguousarray(directions.transpose(2, 0, 1))
+    return out
+
+
+def import_smpl(source: Path, out: Path) -> BodyModel:
+    """Read an SMPL file, write it as a body file, and return the body as it will be loaded.
+
+    Raises:
+        EngineError: the file cannot be read, is not SMPL, or the body file cannot be written.
+    """
+    arrays = to_body_arrays(read(source), out.stem)
+    try:
+        body = BodyModel.from_arrays(arrays)
+    except (ValueError, KeyError, IndexError) as error:
+        raise EngineError(f"{source} is not a usable SMPL model ({error}); get it again.") from error
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        partial = out.with_name(out.name + ".part")
+        with partial.open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        partial.replace(out)  # a body file is whole or absent
+    except OSError as error:
+        raise EngineError(
+            f"The body file {out} cannot be written ({error}); choose another folder."
+        ) from error
+    return body
+
+
+def difference_to_smplx(body: BodyModel, poses: npt.ArrayLike, betas: npt.ArrayLike) -> float | None:
+    """Largest distance in metres between our vertices and those of the `smplx` package, for the same arrays.
+
+    Returns:
+        None where smplx (an optional extra under a non-commercial licence) is not installed.
+    """
+    try:
+        smplx = importlib.import_module("smplx")
+        torch = importlib.import_module("torch")
+        struct = importlib.import_module("smplx.utils").Struct
+    except ImportError:
+        return None
+    frames = np.asarray(poses, np.float32).reshape(-1, JOINT_COUNT, 3)
+    count = len(body.v_template)
+    directions = body.posedirs if body.posedirs is not None else np.zeros((207, count, 3), np.float32)
+    tree = np.stack([body.parents.astype(np.int64), np.arange(JOINT_COUNT)])
+    points = ["nose", "reye", "leye", "rear", "lear"]
+    points += [side + part for side in "LR" for part in ("BigToe", "SmallToe", "Heel")]
+    fingers = [side + finger for side in "lr" for finger in ("thumb", "index", "middle", "ring", "pinky")]
+    reference = smplx.SMPL(
+        model_path="",
+        data_struct=struct(
+            v_template=body.v_template,
+            shapedirs=body.shapedirs,
+            posedirs=directions.transpose(1, 2, 0),
+            J_regressor=body.joint_regressor,
+            weights=body.weights,
+            f=body.triangles,
+            kintree_table=tree,
+        ),
+        vertex_ids=dict.fromkeys((*points, *fingers), 0),  # extra joints, not looked at
+        batch_size=len(frames),
+    )
+    shape = np.broadcast_to(np.asarray(betas, np.float32), (len(frames), SHAPE_COUNT)).copy()
+    with torch.no_grad():
+        result = reference(
+            betas=torch.from_numpy(shape),
+            global_orient=torch.from_numpy(frames[:, :1].reshape(len(frames), 3).copy()),
+            body_pose=torch.from_numpy(frames[:, 1:].reshape(len(frames), -1).copy()),
+            transl=torch.zeros(len(frames), 3),
+        )
+    ours = body.vertices(frames, betas, np.zeros((len(frames), 3), np.float32))
+    return float(np.linalg.norm(ours - result.vertices.numpy(), axis=-1).max())
