@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from engine.preview import overlay
 from engine.preview.overlay import draw_mesh, vertex_normals
 
 CAMERA = np.array([[100, 0, 50], [0, 100, 40], [0, 0, 1]], dtype=np.float32)
@@ -19,8 +20,8 @@ def square(depth: float, scale: float = 1.0) -> np.ndarray:
 def test_covers_exactly_the_projected_area() -> None:
     drawn = draw_mesh(GREY, square(2.0), FRONT, CAMERA, alpha=1.0)
     rows, columns = np.nonzero((drawn != GREY).any(axis=2))
-    assert (columns.min(), columns.max()) == (30, 70)
-    assert (rows.min(), rows.max()) == (20, 60)
+    assert (columns.min(), columns.max()) == (30, 69)
+    assert (rows.min(), rows.max()) == (20, 59)
     assert (GREY == 90).all()
 
 
@@ -70,3 +71,24 @@ def test_a_mesh_that_leaves_the_picture_is_clipped() -> None:
     drawn = draw_mesh(GREY, square(0.3, 20.0), FRONT, CAMERA, alpha=1.0)
     assert drawn.shape == GREY.shape
     assert (drawn != GREY).any(axis=2).all()
+
+
+def test_triangles_that_share_an_edge_leave_no_gap_and_shade_smoothly() -> None:
+    side = 6
+    steps = np.linspace(-0.38, 0.38, side, dtype=np.float32)
+    x, y = np.meshgrid(steps, steps)
+    vertices = np.stack([x, y, 1 + x**2], axis=-1).reshape(-1, 3)  # a valley along y
+    vertices[:, :2] *= vertices[:, 2:]
+    corner = (np.arange(side - 1)[:, None] * side + np.arange(side - 1)).reshape(-1, 1)
+    lower, upper = np.array([0, side, side + 1]), np.array([0, side + 1, 1])
+    triangles = np.concatenate([corner + lower, corner + upper]).astype(np.int32)
+    drawn = draw_mesh(GREY, vertices, triangles, CAMERA, alpha=1.0)[4:76, 14:86].astype(int)
+    assert (drawn != 90).any(axis=2).all()
+    steps_between_columns = np.abs(np.diff(drawn[..., 0], axis=1)).max()
+    assert steps_between_columns < np.ptp(drawn[..., 0]) / side, "flat triangles would step at their edges"
+
+
+def test_large_triangles_are_drawn_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = draw_mesh(GREY, square(0.3, 20.0), FRONT, CAMERA)
+    monkeypatch.setattr(overlay, "_CHUNK_PIXELS", 100)
+    assert np.array_equal(draw_mesh(GREY, square(0.3, 20.0), FRONT, CAMERA), whole)
