@@ -43,15 +43,12 @@ class Landmarker:
         # Read by MediaPipe's logging when it is loaded.
         os.environ.setdefault("GLOG_minloglevel", "3")
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        with _quiet():
-            try:
-                self._mediapipe, self._task = _create(people + BYSTANDERS, bundle)
-            except (ImportError, OSError, ValueError, RuntimeError) as error:
-                raise EngineError(
-                    f"MediaPipe cannot start ({error}); run `python -m engine doctor`.", "internal"
-                ) from error
+        self._bundle = bundle
+        self._task = _create("VIDEO", people + BYSTANDERS, bundle)
+        self._closer: Any = None
         self._last_ms = -1
-        self._chatty = True  # until it has once found somebody, when the last part of its graph starts
+        # Until they have once found somebody, when the last part of their graph starts.
+        self._chatty = self._chatty_closer = True
 
     def detect(self, frame: Frame) -> NDArray[np.float32]:
         """Landmarks (N,33,3) of the N people seen: x px, y px in the upright picture, confidence 0-1.
@@ -61,23 +58,34 @@ class Landmarker:
         """
         # MediaPipe wants whole milliseconds that grow; two frames may share one.
         self._last_ms = max(round(frame.time * 1000), self._last_ms + 1)
-        media = self._mediapipe
-        image = media.Image(image_format=media.ImageFormat.SRGB, data=np.ascontiguousarray(frame.image))
         with _quiet() if self._chatty else contextlib.nullcontext():
-            result = self._task.detect_for_video(image, self._last_ms)
+            result = self._task.detect_for_video(_image(frame.image), self._last_ms)
         self._chatty = self._chatty and not result.pose_landmarks
-        height, width = frame.image.shape[:2]
-        rows = [
-            [(p.x * width, p.y * height, p.visibility * p.presence) for p in person]
-            for person in result.pose_landmarks
-        ]
-        points = np.asarray(rows, np.float32).reshape(-1, LANDMARKS, 3)
-        return points[np.isfinite(points).all((1, 2))]
+        return _points(result, frame.image.shape)
+
+    def look(self, frame: Frame, window: tuple[int, int, int, int]) -> NDArray[np.float32]:
+        """Landmarks as of `detect`, but only of people inside a window (left, top, right, bottom) px.
+
+        The detector sees a whole frame at 224 px, so small or strangely posed people are only found from
+        near.
+        """
+        if self._closer is None:
+            self._closer = _create("IMAGE", 2, self._bundle)
+        left, top, right, bottom = window
+        crop = frame.image[top:bottom, left:right]
+        with _quiet() if self._chatty_closer else contextlib.nullcontext():
+            result = self._closer.detect(_image(crop))
+        self._chatty_closer = self._chatty_closer and not result.pose_landmarks
+        points = _points(result, crop.shape)
+        points[..., :2] += np.array([left, top], np.float32)
+        return points
 
     def close(self) -> None:
-        """Release the model."""
+        """Release the models."""
         with _quiet():
             self._task.close()
+            if self._closer is not None:
+                self._closer.close()
 
     def __enter__(self) -> Landmarker:
         return self
@@ -88,19 +96,40 @@ class Landmarker:
         self.close()
 
 
-def _create(people: int, bundle: Path) -> tuple[Any, Any]:
-    """The mediapipe package and a task; imported here because it takes a second."""
-    import mediapipe
-    from mediapipe.tasks.python.core.base_options import BaseOptions
-    from mediapipe.tasks.python.vision.core.vision_task_running_mode import VisionTaskRunningMode
-    from mediapipe.tasks.python.vision.pose_landmarker import PoseLandmarker, PoseLandmarkerOptions
+def _create(mode: str, people: int, bundle: Path) -> Any:
+    """A MediaPipe task; imported here because the import takes a second."""
+    with _quiet():
+        try:
+            from mediapipe.tasks.python.core.base_options import BaseOptions
+            from mediapipe.tasks.python.vision import PoseLandmarker, PoseLandmarkerOptions, RunningMode
 
-    # A buffer, not a path: MediaPipe's own file reading fails on some unicode paths on Windows.
-    base = BaseOptions(model_asset_buffer=bundle.read_bytes(), delegate=BaseOptions.Delegate.CPU)
-    options = PoseLandmarkerOptions(
-        base_options=base, running_mode=VisionTaskRunningMode.VIDEO, num_poses=people
-    )
-    return mediapipe, PoseLandmarker.create_from_options(options)
+            # A buffer, not a path: MediaPipe's own file reading fails on some unicode paths on Windows.
+            base = BaseOptions(model_asset_buffer=bundle.read_bytes(), delegate=BaseOptions.Delegate.CPU)
+            options = PoseLandmarkerOptions(
+                base_options=base, running_mode=RunningMode[mode], num_poses=people
+            )
+            return PoseLandmarker.create_from_options(options)
+        except (ImportError, OSError, ValueError, RuntimeError) as error:
+            raise EngineError(
+                f"MediaPipe cannot start ({error}); run `python -m engine doctor`.", "internal"
+            ) from error
+
+
+def _image(pixels: NDArray[np.uint8]) -> Any:
+    from mediapipe import Image, ImageFormat
+
+    return Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(pixels))
+
+
+def _points(result: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """(N,33,3) px and confidence of a result on a picture of this shape (H,W,3)."""
+    height, width = shape[:2]
+    rows = [
+        [(p.x * width, p.y * height, p.visibility * p.presence) for p in person]
+        for person in result.pose_landmarks
+    ]
+    points = np.asarray(rows, np.float32).reshape(-1, LANDMARKS, 3)
+    return points[np.isfinite(points).all((1, 2))]
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ and the most prominent people are kept: large, long in the picture, near its cen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,15 +20,21 @@ from ..video.frames import Image
 from .appearance import appearance
 
 FloatArray = NDArray[np.float32]
+Window = tuple[int, int, int, int]  # left, top, right, bottom px
+Look = Callable[[Window], FloatArray]
 
 # Nose, shoulders, elbows, wrists, hips, knees, ankles: the points that say where a body is.
 _CORE: Final = np.array([0, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28])
 _SPREAD: Final = 0.15  # OKS's k: standard deviation of a point over the size of the person
-_SAME: Final = 0.25  # least similarity of one person in two frames
-_DUPLICATE: Final = 0.6  # similarity of two detections of one person in one frame
+_SAME: Final = 0.25  # least likeness of one person in two frames
+_SURE: Final = 0.5  # likeness below which a wanted person is looked at from near
+_DUPLICATE: Final = 0.6  # likeness of two detections of one person in one frame
+_COVERED: Final = 0.6  # share of a new person that may lie on a known one; more is a second detection of them
 _SAME_CLOTHES: Final = 0.6  # least likeness of clothes of one person who left and returned
 _PATIENCE: Final = 60  # frames a person may be unseen and still be looked for by motion
-_FORGET: Final = 0.05  # how fast remembered clothes follow the light
+_FORGET: Final = np.float32(0.05)  # how fast remembered clothes follow the light
+_MOST: Final = 50  # tracks considered at the end
+_STRIDE: Final = 0.02  # how far a lost person gets in a frame, over their size
 
 
 @dataclass(frozen=True)
@@ -56,10 +62,10 @@ class _Track:
     clothes: FloatArray | None = None
     prominence: float = 0.0
 
-    def add(self, frame: int, points: FloatArray, clothes: FloatArray | None, weight: float) -> None:
-        if self.frames:
-            gap = frame - self.frames[-1]
-            moved = (_centre(points) - _centre(self.points[-1])) / gap
+    def add(self, frame: int, one: _Seen, weight: float) -> None:
+        points, clothes = one.points, one.clothes
+        if self.frames and one.likeness >= _SURE:  # a doubtful detection says little about motion
+            moved = (_centre(points) - _centre(self.points[-1])) / (frame - self.frames[-1])
             self.velocity += ((moved - self.velocity) * 0.3).astype(np.float32)
         if clothes is not None:
             self.clothes = (
@@ -77,6 +83,27 @@ class _Track:
         return points
 
 
+class _Seen:
+    """One detection of the present frame."""
+
+    def __init__(self, points: FloatArray, image: Image | None) -> None:
+        self.points = points
+        self.confidence = float(points[_CORE, 2].mean())
+        self.clothes = None if image is None else appearance(image, points)
+        self.track: _Track | None = None
+        self.likeness = 0.0
+
+    def order(self) -> tuple[float, float]:
+        """Known people first, the most prominent before the others; then the surest."""
+        return (-self.track.prominence if self.track else 1.0, -self.confidence)
+
+    def repeats(self, other: _Seen) -> bool:
+        """Whether this is a second detection of `other`; nobody new starts on top of somebody known."""
+        if self.track is None and _covered(self.points, other.points) > _COVERED:
+            return True
+        return _likeness(self.points, other.points, 1) > _DUPLICATE
+
+
 class Tracker:
     """Takes the detections of one frame after the other.
 
@@ -89,32 +116,64 @@ class Tracker:
         self._tracks: list[_Track] = []
         self._frames = 0
 
-    def add(self, detections: FloatArray, image: Image | None = None) -> None:
+    def add(self, detections: FloatArray, image: Image | None = None, look: Look | None = None) -> None:
         """The next frame.
 
         Args:
             detections: (N,33,3) x px, y px, confidence of everybody seen, also none.
             image: (H,W,3) the frame, for what people wear and where its centre is; works without, less well.
+            look: finds people inside a window of the frame; asked where a wanted person should be but was not
+                detected, and otherwise, while fewer are seen than wanted, at one part of the picture after
+                the other.
         """
         frame, self._frames = self._frames, self._frames + 1
-        found = _without_duplicates(list(detections))
-        clothes = [None if image is None else appearance(image, points) for points in found]
+        seen = [_Seen(points, image) for points in detections]
+        self._match(frame, seen)
+        if image is not None and look is not None:
+            nearer = [points for window in self._windows(frame, seen, image) for points in look(window)]
+            if nearer:
+                seen += [_Seen(points, image) for points in nearer]
+                self._match(frame, seen)
+        kept: list[_Seen] = []
+        for one in sorted(seen, key=_Seen.order):
+            if any(one.repeats(other) for other in kept):
+                continue
+            if one.track is None:
+                one.track = _Track()
+                self._tracks.append(one.track)
+            one.track.add(frame, one, _weight(one.points, image))
+            kept.append(one)
+
+    def _match(self, frame: int, seen: list[_Seen]) -> None:
+        """Say of every detection whose it is, None for somebody new."""
         known = [track for track in self._tracks if frame - track.frames[-1] <= _PATIENCE]
-        likeness = np.zeros((len(known), len(found)))
+        likeness = np.zeros((len(known), len(seen)))
         for row, track in enumerate(known):
             gap = frame - track.frames[-1]
             guess = track.predict(frame)
-            for column, points in enumerate(found):
-                likeness[row, column] = _likeness(guess, points, gap) * _match(track.clothes, clothes[column])
+            for column, one in enumerate(seen):
+                likeness[row, column] = _likeness(guess, one.points, gap) * _match_clothes(
+                    track.clothes, one.clothes
+                )
         # A person seen a moment ago comes before one who was lost a while ago.
         patience = np.array([1 - 0.3 * (frame - t.frames[-1]) / _PATIENCE for t in known])[:, None]
-        rows, columns = linear_sum_assignment(-likeness * patience)
-        pairs = {int(c): known[r] for r, c in zip(rows, columns, strict=True) if likeness[r, c] >= _SAME}
-        for column, points in enumerate(found):
-            if column not in pairs:
-                pairs[column] = _Track()
-                self._tracks.append(pairs[column])
-            pairs[column].add(frame, points, clothes[column], _weight(points, image))
+        for one in seen:
+            one.track, one.likeness = None, 0.0
+        for row, column in zip(*linear_sum_assignment(-likeness * patience), strict=True):
+            if likeness[row, column] >= _SAME:
+                seen[column].track, seen[column].likeness = known[row], float(likeness[row, column])
+
+    def _windows(self, frame: int, seen: list[_Seen], image: Image) -> list[Window]:
+        """Where to look closer: at wanted people who are missing or doubtful, else at the next part."""
+        sure = [one.track for one in seen if one.likeness >= _SURE]
+        wanted = sorted(self._tracks, key=lambda track: -track.prominence)[: self._people]
+        missing = [t for t in wanted if all(t is not s for s in sure) and frame - t.frames[-1] <= _PATIENCE]
+        if missing:
+            return [_window(track.predict(frame), frame - track.frames[-1], image) for track in missing]
+        if len(seen) < self._people:
+            parts = _parts(image)
+            return [parts[frame % len(parts)]]
+        return []
 
     def leader(self) -> FloatArray | None:
         """Landmarks (33,3) of the most prominent person so far, None when they are not in the last frame."""
@@ -136,33 +195,33 @@ class Tracker:
 
 
 def _joined(tracks: Sequence[_Track]) -> list[_Track]:
-    """Tracks of one person who was out of sight for longer than motion can tell, joined by size and clothes.
+    """Tracks of one person who was lost for longer than motion can tell, joined by looks and place.
 
-    The most prominent person picks first. Two tracks that share a frame are two people.
+    The most alike are joined first. Two tracks that share a frame are two people.
     """
-    rest = sorted(tracks, key=lambda track: -track.prominence)
-    people: list[_Track] = []
-    while rest:
-        person = rest.pop(0)
-        while (other := _return_of(person, rest)) is not None:
-            rest.remove(other)
-            person = _merged(person, other)
-        people.append(person)
-    return people
+    people = sorted(tracks, key=lambda track: -track.prominence)[:_MOST]
+    while True:
+        pairs = [(_return(a, b), i, j) for i, a in enumerate(people) for j, b in enumerate(people[:i])]
+        best, i, j = max(pairs, default=(0.0, 0, 0))
+        if best < _SAME_CLOTHES:
+            return people
+        people[j] = _merged(people[j], people.pop(i))
 
 
-def _return_of(person: _Track, others: Sequence[_Track]) -> _Track | None:
-    """The most similar track that can be the same person at another time."""
-    seen = set(person.frames)
-    best, best_match = None, _SAME_CLOTHES
-    for other in others:
-        if other.clothes is None or person.clothes is None or not seen.isdisjoint(other.frames):
-            continue
-        match = float(other.clothes @ person.clothes)
-        ratio = _size(other.points[0]) / _size(person.points[-1])
-        if match > best_match and 0.5 < ratio < 2.0:
-            best, best_match = other, match
-    return best
+def _return(one: _Track, other: _Track) -> float:
+    """How likely two tracks are one person at different times, 0-1."""
+    first, second = sorted((one, other), key=lambda track: track.frames[0])
+    if first.clothes is None or second.clothes is None or not set(first.frames).isdisjoint(second.frames):
+        return 0.0
+    sizes = np.median([_size(p) for p in first.points]), np.median([_size(p) for p in second.points])
+    gap = second.frames[0] - first.frames[-1]
+    if not 0.5 < sizes[0] / sizes[1] < 2.0:
+        return 0.0
+    near = 1.0
+    if 0 < gap <= _PATIENCE:
+        away = float(np.linalg.norm(_centre(second.points[0]) - _centre(first.points[-1])))
+        near = float(np.exp(-0.5 * max(away / (2 * _STRIDE * gap * max(sizes)) - 1, 0) ** 2))
+    return float(first.clothes @ second.clothes) * near
 
 
 def _merged(one: _Track, other: _Track) -> _Track:
@@ -185,27 +244,56 @@ def _filled(frames: int, track: _Track) -> FloatArray:
     return filled
 
 
-def _without_duplicates(detections: list[FloatArray]) -> list[FloatArray]:
-    """One detection per person: of two that lie on each other, the surer one."""
-    kept: list[FloatArray] = []
-    for points in sorted(detections, key=lambda p: -float(p[_CORE, 2].mean())):
-        if all(_likeness(points, other, 1) < _DUPLICATE for other in kept):
-            kept.append(points)
-    return kept
+def _window(points: FloatArray, gap: int, image: Image) -> Window:
+    """A square around a person, wider the longer they are lost, cut off at the picture's edge."""
+    low, high = _box(points)
+    half = _size(points) * (0.9 + 0.03 * gap)
+    limit = np.array([image.shape[1], image.shape[0]])
+    centre = np.clip((low + high) / 2, 0, limit)
+    left, top = np.clip(centre - half, 0, limit - 1).astype(int)
+    right, bottom = np.clip(np.ceil(centre + half), 1, limit).astype(int)
+    return int(left), int(top), int(right), int(bottom)
 
 
-def _likeness(a: FloatArray, b: FloatArray, gap: int) -> float:
-    """0-1 for two (33,3) poses: mean of keypoint similarity and box overlap, more lenient after a gap."""
-    scale = max((_size(a) * _size(b)) ** 0.5, 1.0) * _SPREAD * (1 + 0.05 * (gap - 1))
-    distance = np.linalg.norm(a[_CORE, :2] - b[_CORE, :2], axis=1) / scale
-    weight = a[_CORE, 2] * b[_CORE, 2] + 1e-3
+def _parts(image: Image) -> list[Window]:
+    """Overlapping squares that cover the picture, each 0.6 of its shorter side."""
+    height, width = image.shape[:2]
+    side = max(int(min(height, width) * 0.6), 1)
+    lefts = np.linspace(0, width - side, int(np.ceil(1.5 * (width - side) / side)) + 1).astype(int)
+    tops = np.linspace(0, height - side, int(np.ceil(1.5 * (height - side) / side)) + 1).astype(int)
+    return [(int(x), int(y), int(x) + side, int(y) + side) for y in tops for x in lefts]
+
+
+def _likeness(guess: FloatArray, points: FloatArray, gap: int) -> float:
+    """0-1 for two poses (33,3): mean of keypoint similarity and box overlap.
+
+    After a gap of frames the pose may have changed, so being within reach then counts too.
+    """
+    size = (_size(guess) * _size(points)) ** 0.5
+    distance = np.linalg.norm(guess[_CORE, :2] - points[_CORE, :2], axis=1) / (
+        size * _SPREAD * (1 + 0.05 * (gap - 1))
+    )
+    weight = guess[_CORE, 2] * points[_CORE, 2] + 1e-3
     similarity = float((np.exp(-0.5 * distance**2) * weight).sum() / weight.sum())
-    return 0.5 * similarity + 0.5 * _overlap(a, b)
+    likeness = 0.5 * similarity + 0.5 * _overlap(guess, points)
+    if gap > 3:
+        away = float(np.linalg.norm(_centre(guess) - _centre(points))) / (size * _STRIDE * gap)
+        ratio = min(_size(guess), _size(points)) / max(_size(guess), _size(points))
+        likeness = max(likeness, 0.7 * ratio * float(np.exp(-0.5 * away**2)))
+    return likeness
 
 
-def _match(known: FloatArray | None, seen: FloatArray | None) -> float:
+def _match_clothes(known: FloatArray | None, seen: FloatArray | None) -> float:
     """How far clothes support that two detections are one person: 0.5 to 1."""
     return 1.0 if known is None or seen is None else 0.5 + 0.5 * float(known @ seen)
+
+
+def _covered(a: FloatArray, b: FloatArray) -> float:
+    """Intersection of two boxes over the smaller one."""
+    low_a, high_a = _box(a)
+    low_b, high_b = _box(b)
+    inner = float(np.prod(np.maximum(np.minimum(high_a, high_b) - np.maximum(low_a, low_b), 0)))
+    return inner / max(min(float(np.prod(high_a - low_a)), float(np.prod(high_b - low_b))), 1.0)
 
 
 def _overlap(a: FloatArray, b: FloatArray) -> float:
