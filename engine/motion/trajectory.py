@@ -1,10 +1,13 @@
 """The root's way through the world: feet that stand do not slide, and nobody sinks into the floor.
 
-    trans_world = lock_feet(times, trans_world, contact_points_world, contact)       # (F,3)
+    trans_world = lock_feet(times, trans_world, contact_points_world, contact, ray=ray)       # (F,3)
 
 One linear system over the whole take: the correction added to the root should make every standing point stay
 where it is and at floor height, be small, and be smooth. It is banded, so a long take costs milliseconds, and
 smooth by construction, so nothing pops when a contact begins or ends.
+
+With the viewing ray known, the correction is free along it, where one camera sees badly, and only follows quick
+wobbles across it, where a correction that lasts would push the body off the person in the picture.
 """
 
 from __future__ import annotations
@@ -18,11 +21,12 @@ from .infill import Array, Mask
 SLIDE = 1.0  # weight of a standing point's movement per frame
 FLOOR = 0.05  # weight of a standing point's height (vertical only)
 STAY = 2e-4  # weight of the correction itself: in the long run the measurement is believed
+ACROSS_TIME = 0.3  # seconds: across the viewing ray, corrections that last longer than about this are given up
 SMOOTH_TIME = 0.12  # seconds: bends of the correction quicker than about this are suppressed
 
 
 def lock_feet(
-    times: Array, trans: Array, points: Array, contact: Mask, *, strength: float = 1.0
+    times: Array, trans: Array, points: Array, contact: Mask, *, ray: Array | None = None, strength: float = 1.0
 ) -> NDArray[np.float32]:
     """Root translation (F,3) in the world, corrected so that contact points stand still on the floor.
 
@@ -30,19 +34,24 @@ def lock_feet(
         times: (F,) seconds.  trans: (F,3) world, metres.
         points: (F,4,3) contact points in the world, at the uncorrected translation.
         contact: (F,4).
+        ray: (3,) from the camera to the person, in the world; None treats all directions alike and pulls standing
+            points to the floor.
         strength: 0 returns `trans`; 1 is full; in between blends.
     """
-    correction = strength * root_correction(times, points, contact) if strength > 0 else 0.0
+    correction = strength * root_correction(times, points, contact, ray) if strength > 0 else 0.0
     return np.asarray(np.asarray(trans, dtype=np.float64) + correction, dtype=np.float32)
 
 
-def root_correction(times: Array, points: Array, contact: Mask) -> NDArray[np.float64]:
+def root_correction(times: Array, points: Array, contact: Mask, ray: Array | None = None) -> NDArray[np.float64]:
     """The correction (F,3) in metres that minimises, over the take,
 
     SLIDE * sum |change of (point + c) between frames in contact|^2 + FLOOR * sum (height of point + c_z)^2
     + STAY * sum |c|^2 + bend * sum |c''|^2.
+
+    With a ray, STAY is larger across it and FLOOR is 0: height is what the picture says it is.
     """
-    points = np.asarray(points, dtype=np.float64)
+    axes = np.eye(3) if ray is None else _frame_along(np.asarray(ray, dtype=np.float64))
+    points = np.asarray(points, dtype=np.float64) @ axes.T
     frames = len(points)
     if frames < 3:
         return np.zeros((frames, 3))
@@ -53,10 +62,13 @@ def root_correction(times: Array, points: Array, contact: Mask) -> NDArray[np.fl
     # A bend that lasts SMOOTH_TIME costs as much as staying corrected costs: the classic smoothing-spline
     # weight.
     bend = 0.1 * STAY * (SMOOTH_TIME / step) ** 4 + 1e-6
+    across = max(SLIDE * (step / ACROSS_TIME) ** 2, STAY)
+    stay = (STAY,) * 3 if ray is None else (across, across, STAY)
 
     def solve(axis: int) -> NDArray[np.float64]:
-        standing = np.asarray(contact, dtype=np.float64) if axis == 2 else np.zeros(contact.shape)
-        diagonal = np.full(frames, STAY) + FLOOR * standing.sum(axis=1)
+        to_floor = axis == 2 and ray is None
+        standing = np.asarray(contact, dtype=np.float64) if to_floor else np.zeros(contact.shape)
+        diagonal = np.full(frames, stay[axis]) + FLOOR * standing.sum(axis=1)
         right = -FLOOR * (standing * points[..., axis]).sum(axis=1)
         first, second = np.zeros(frames), np.zeros(frames)  # entry i couples frame i with i-1, with i-2
         diagonal[:-1] += slide
@@ -72,7 +84,15 @@ def root_correction(times: Array, points: Array, contact: Mask) -> NDArray[np.fl
         second[2:] += bend
         return np.asarray(solveh_banded(np.stack([second, first, diagonal]), right))
 
-    return np.stack([solve(axis) for axis in range(3)], axis=1)
+    return np.stack([solve(axis) for axis in range(3)], axis=1) @ axes
+
+
+def _frame_along(ray: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Three orthonormal rows, the last along the ray."""
+    z = ray / np.linalg.norm(ray)
+    x = np.cross(np.eye(3)[np.argmin(np.abs(z))], z)
+    x /= np.linalg.norm(x)
+    return np.stack([x, np.cross(z, x), z])
 
 
 def lift_from_floor(times: Array, lowest: Array, *, allowed: float = 0.005) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -161,7 +162,7 @@ def detect_people(
     with Landmarker(people) as landmarker:
         for frame in source:
             check(reporter)
-            tracker.add(landmarker.detect(frame))
+            tracker.add(landmarker.detect(frame), frame.image, partial(landmarker.look, frame))
             index.append(frame.index)
             times.append(frame.time)
             if reporter.wants_vertices() and (leader := tracker.leader()) is not None:
@@ -228,7 +229,7 @@ def write(
             project(landmarks[p], camera),
             world.feet[p],
             world.contact[p],
-            ~person.visible,
+            person.infilled,
         )
         for p, person in enumerate(world.people)
     ]

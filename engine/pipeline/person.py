@@ -12,6 +12,7 @@ from ..fit.camera import camera_translation
 from ..fit.points import PointBody
 from ..fit.pose import fit_frames, fit_shape
 from ..fit.residual import rest_residual
+from ..fit.snap import snap_to_detections
 from ..motion.infill import infill_values
 from ..motion.smoothing import smooth_take, smooth_translation, smooth_values
 from .lift import Lifter
@@ -29,7 +30,8 @@ class PersonMotion:
     """A body in motion, camera frame.
 
     Attributes:
-        poses: (F,24,3); betas: (10,); trans: (F,3); visible: (F,) bool, false where in-filled.
+        poses: (F,24,3); betas: (10,); trans: (F,3); visible: (F,) bool, where the person was seen;
+            infilled: (F,) bool, where the motion is not the frame's own measurement: unseen, or an outlier.
         residual_basis: (K,N,3) coarse, rest frame, metres; residual: (F,K) its coefficients.
         vertex_ids: (N,) the coarse vertices.
     """
@@ -38,6 +40,7 @@ class PersonMotion:
     betas: np.ndarray
     trans: np.ndarray
     visible: np.ndarray
+    infilled: np.ndarray
     residual_basis: np.ndarray
     residual: np.ndarray
     vertex_ids: np.ndarray
@@ -91,7 +94,11 @@ def solve_person(
         trans[seen] = fit.translation
         return trans
 
-    smooth = smooth_take(times, poses, place_by_camera(poses), visible, strength=smoothing)
+    trans = place_by_camera(poses)
+    poses[seen], trans[seen] = snap_to_detections(
+        points, poses[seen], betas, trans[seen], keypoints[seen], camera_matrix
+    )
+    smooth = smooth_take(times, poses, trans, visible, strength=smoothing)
     # The smoothed pose is placed anew, so that it lies on the person and not where the raw pose lay.
     trans = place_by_camera(smooth.poses)
     trans = smooth_take(times, smooth.poses, trans, visible, strength=0.0).trans
@@ -103,7 +110,8 @@ def solve_person(
         smooth.poses,
         betas,
         trans.astype(np.float32),
-        visible & ~smooth.infilled,
+        visible,
+        smooth.infilled,
         basis.astype(np.float32),
         coefficients.astype(np.float32),
         np.asarray(lifter.mesh.vertex_ids),

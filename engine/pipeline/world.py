@@ -54,7 +54,8 @@ def stand_on_ground(
         in_world = points @ rotation.T + shift
         contact = detect_contacts(times, in_world, ray=rotation[:, 2], visible=person.visible)
         trans = person.trans @ rotation.T
-        moved = lock_feet(times, trans, in_world, contact, strength=lock) - trans
+        ray = rotation @ person.trans[person.visible].mean(0)
+        moved = lock_feet(times, trans, in_world, contact, ray=ray, strength=lock) - trans
         settled.append(replace(person, trans=(person.trans + moved @ rotation).astype(np.float32)))
         contacts.append(contact)
         locked_feet.append(points + (moved @ rotation)[:, None])

@@ -63,3 +63,24 @@ def test_slide_of_a_clean_walk_is_nothing() -> None:
     _, _, feet, standing = walk()
     assert foot_slide(feet, standing) < 1e-6
     assert foot_slide(feet, np.zeros_like(standing)) == 0
+
+
+def test_across_the_viewing_ray_a_lasting_offset_is_left_alone_and_a_wobble_is_taken_out() -> None:
+    times = np.arange(90) / 30
+    feet = np.zeros((90, 4, 3))
+    feet[..., 0] = 0.02 * np.sin(2 * np.pi * 1.5 * times)[:, None] + 0.01 * times[:, None]  # wobble and slow drift
+    contact = np.ones((90, 4), bool)
+    locked = lock_feet(times, np.zeros((90, 3)), feet, contact, ray=np.array([0.0, 1.0, 0.0]))
+    after = feet[:, 0, 0] + locked[:, 0]
+    drift = 0.01 * times
+    assert np.abs(after - drift)[10:-10].max() < 0.6 * 0.02
+    assert np.abs(locked[:, 2]).max() < 1e-6
+
+
+def test_along_the_viewing_ray_feet_are_held_for_good() -> None:
+    times = np.arange(90) / 30
+    feet = np.zeros((90, 4, 3))
+    feet[..., 1] = 0.1 * np.sin(2 * np.pi * 0.5 * times)[:, None]
+    contact = np.ones((90, 4), bool)
+    locked = lock_feet(times, np.zeros((90, 3)), feet, contact, ray=np.array([0.0, 1.0, 0.0]))
+    assert foot_slide(feet + locked[:, None], contact) < 0.3 * foot_slide(feet, contact)
