@@ -15,7 +15,7 @@ from .. import __version__
 from ..body.model import BodyModel
 from ..errors import EngineError
 from ..fit.camera import project
-from ..fit.residual import iter_full_vertices, upsampling_weights
+from ..fit.residual import full_vertices, upsampling_weights
 from ..motion.quality import take_quality
 from ..pose2d.landmarker import Landmarker
 from ..pose2d.tracking import Tracker, Tracks
@@ -29,6 +29,8 @@ from .world import World, posed_joints, stand_on_ground
 
 WEIGHTS_OF_BODY = {"open_body": "open_body_light"}
 """The network that predicts each body's vertices."""
+WRITE_CHUNK = 32
+"""Frames of full vertices in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -193,10 +195,11 @@ def write(
 
     def vertices() -> Iterator[np.ndarray]:
         for number, person in enumerate(world.people):
-            residual = np.tensordot(person.residual, person.residual_basis, 1)
-            chunks = iter_full_vertices(body, person.poses, person.betas, person.trans, residual, upsample)
-            for part, mesh in chunks:
+            for start in range(0, frames, WRITE_CHUNK):
                 check(reporter)
+                part = slice(start, min(start + WRITE_CHUNK, frames))
+                residual = np.tensordot(person.residual[part], person.residual_basis, 1)
+                mesh = full_vertices(body, person.poses[part], person.betas, person.trans[part], residual, upsample)
                 landmarks[number, part] = body.landmarks(mesh)
                 yield mesh
                 reporter.progress("write", number * frames + part.stop, count * frames)

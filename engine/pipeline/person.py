@@ -64,6 +64,7 @@ def solve_person(
         progress: called with (frames done, frames in all).
     """
     points = PointBody.of(body, lifter.mesh.vertex_ids, landmarks=True)
+    landmarks_only = PointBody.of(body, np.zeros(0, np.int64), landmarks=True, landmark_importance=1.0)
     seen = np.flatnonzero(visible)
 
     def targets(frames: np.ndarray) -> np.ndarray:
@@ -87,8 +88,7 @@ def solve_person(
         progress(min(start + CHUNK, len(seen)), len(seen))
 
     def place_by_camera(poses: np.ndarray) -> np.ndarray:
-        still = np.zeros((len(poses), 3), np.float32)
-        landmarks = points.posed(poses, betas, still)[:, -33:]
+        landmarks = landmarks_only.posed(poses, betas, np.zeros((frames, 3)))
         trans = np.zeros((frames, 3), np.float32)
         fit = camera_translation(landmarks[seen], keypoints[seen], camera_matrix)
         trans[seen] = fit.translation
