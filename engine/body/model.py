@@ -25,7 +25,7 @@ The body file is one ``.npz`` without pickles. V vertices, T triangles, Q polygo
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,15 +107,13 @@ class BodyModel:
     licence: str = ""
     _joint_template: Array = field(init=False, repr=False)
     _joint_shapedirs: Array = field(init=False, repr=False)
-    _landmark_vertices: Array = field(init=False, repr=False)
-    _landmark_weights: Array = field(init=False, repr=False)
+    _landmark_columns: Array = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         regressor = self.joint_regressor.astype(np.float64)
         self._joint_template = (regressor @ self.v_template).astype(np.float32)
         self._joint_shapedirs = np.tensordot(regressor, self.shapedirs, 1).astype(np.float32)
-        self._landmark_vertices = np.flatnonzero(np.any(self.landmark_regressor != 0, axis=0))
-        self._landmark_weights = np.ascontiguousarray(self.landmark_regressor[:, self._landmark_vertices])
+        self._landmark_columns = np.ascontiguousarray(self.landmark_regressor.T)
 
     @classmethod
     def load(cls, body: str | Path) -> BodyModel:
@@ -257,15 +255,14 @@ class BodyModel:
             (F, V, 3) posed vertices, before ``trans``.
         """
         points = np.asarray(rest, np.float32)
-        matrices = np.asarray(transforms, np.float32)
-        out = np.empty((len(matrices), len(self.v_template), 3), np.float32)
-        for frame, blend in enumerate(self._blends(matrices)):
-            vertices = points if points.ndim == 2 else points[frame]
-            posed = out[frame]
-            np.multiply(blend[0], vertices[:, :1], out=posed)
-            posed += blend[1] * vertices[:, 1:2]
-            posed += blend[2] * vertices[:, 2:]
-            posed += blend[3]
+        out = np.empty((len(np.asarray(transforms)), len(self.v_template), 3), np.float32)
+        for frame, (x, y, z, moved) in enumerate(self._blends(transforms, np.float32)):
+            vertices = (points if points.ndim == 2 else points[frame]).T
+            posed = moved
+            for column, coordinate in zip((x, y, z), vertices, strict=True):
+                column *= coordinate
+                posed += column
+            out[frame] = posed.T
         return out
 
     def unskin(self, posed: npt.ArrayLike, transforms: npt.ArrayLike) -> Array:
@@ -275,30 +272,31 @@ class BodyModel:
         point is returned.
         """
         points = np.asarray(posed, np.float64)
-        matrices = np.asarray(transforms, np.float64)
         out = np.empty(points.shape, np.float32)
-        weights = self.weights.astype(np.float64)
-        for frame in range(len(matrices)):
-            columns = matrices[frame, :, :3].transpose(2, 0, 1)
-            x, y, z, moved = (weights @ column for column in columns)
-            moved = points[frame] - moved
-            # Cramer's rule for [x y z] @ rest = moved.
-            yz = np.cross(y, z)
-            volume = np.einsum("vi,vi->v", x, yz)
+        for frame, (x, y, z, moved) in enumerate(self._blends(transforms, np.float64)):
+            left = points[frame].T - moved
+            # Cramer's rule for [x y z] @ rest = left.
+            parts = (_cross(y, z), _cross(z, x), _cross(x, y))
+            volume = (x * parts[0]).sum(axis=0)
             flat = np.abs(volume) < 1e-9
-            safe = np.where(flat, 1.0, volume)[:, None]
-            parts = (yz, np.cross(z, x), np.cross(x, y))
-            solved = np.stack([np.einsum("vi,vi->v", part, moved) for part in parts], axis=-1) / safe
+            solved = np.stack([(part * left).sum(axis=0) for part in parts]) / np.where(flat, 1.0, volume)
             if flat.any():
-                inverse = np.linalg.pinv(np.stack([x[flat], y[flat], z[flat]], axis=-1), rcond=1e-6)
-                solved[flat] = np.einsum("vij,vj->vi", inverse, moved[flat])
-            out[frame] = solved
+                inverse = np.linalg.pinv(
+                    np.stack([x[:, flat], y[:, flat], z[:, flat]]).transpose(2, 1, 0), rcond=1e-6
+                )
+                solved[:, flat] = np.einsum("vij,jv->iv", inverse, left[:, flat])
+            out[frame] = solved.T
         return out
 
-    def _blends(self, transforms: Array) -> Any:
-        """Per frame, the blended 3x4 matrices as four (V, 3) columns, by one small matrix product."""
-        for columns in transforms[:, :, :3].transpose(0, 3, 1, 2):
-            yield [self.weights @ column for column in columns]
+    def _blends(self, transforms: npt.ArrayLike, kind: type[np.floating[Any]]) -> Iterator[Array]:
+        """Per frame, the four columns of the vertices' blended 3x4 matrices: (4, 3, V).
+
+        One small matrix product per frame, with the vertices last: numpy is fastest along long rows.
+        """
+        columns = np.asarray(transforms, kind)[:, :, :3].transpose(0, 3, 2, 1)
+        weights = np.ascontiguousarray(self.weights.T, kind)
+        for frame in np.ascontiguousarray(columns).reshape(-1, 12, JOINT_COUNT):
+            yield (frame @ weights).reshape(4, 3, -1)
 
     def vertices(self, poses: npt.ArrayLike, betas: npt.ArrayLike, trans: npt.ArrayLike) -> Array:
         """(F, 24, 3), (10,), (F, 3) -> (F, V, 3): shape, correctives, skinning, translation."""
@@ -308,8 +306,16 @@ class BodyModel:
 
     def landmarks(self, vertices: npt.ArrayLike) -> Array:
         """(..., V, 3) vertices -> (..., 33, 3) MediaPipe's landmarks on them."""
-        chosen = np.asarray(vertices)[..., self._landmark_vertices, :]
-        return np.asarray(self._landmark_weights @ chosen, np.float32)
+        points = np.asarray(vertices, np.float32)
+        # Vertices last: the matrix product is ten times as fast as with the three coordinates last.
+        rows = np.ascontiguousarray(np.swapaxes(points, -1, -2)).reshape(-1, points.shape[-2])
+        found = (rows @ self._landmark_columns).reshape(*points.shape[:-2], 3, LANDMARK_COUNT)
+        return np.ascontiguousarray(np.swapaxes(found, -1, -2))
+
+
+def _cross(a: Array, b: Array) -> Array:
+    """Cross products of (3, V) columns; several times as fast as numpy's own."""
+    return np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
 
 
 def pose_features(poses: npt.ArrayLike) -> Array:

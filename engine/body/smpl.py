@@ -7,7 +7,6 @@ SMPL may not be redistributed, so nothing of it is here: the user brings the fil
 
 from __future__ import annotations
 
-import importlib
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -203,48 +202,3 @@ def import_smpl(source: Path, out: Path) -> BodyModel:
             f"The body file {out} cannot be written ({error}); choose another folder."
         ) from error
     return body
-
-
-def difference_to_smplx(body: BodyModel, poses: npt.ArrayLike, betas: npt.ArrayLike) -> float | None:
-    """Largest distance in metres between our vertices and those of the `smplx` package, for the same arrays.
-
-    Returns:
-        None where smplx (an optional extra under a non-commercial licence) is not installed.
-    """
-    try:
-        smplx = importlib.import_module("smplx")
-        torch = importlib.import_module("torch")
-        struct = importlib.import_module("smplx.utils").Struct
-    except ImportError:
-        return None
-    frames = np.asarray(poses, np.float32).reshape(-1, JOINT_COUNT, 3)
-    count = len(body.v_template)
-    directions = body.posedirs if body.posedirs is not None else np.zeros((207, count, 3), np.float32)
-    tree = np.stack([body.parents.astype(np.int64), np.arange(JOINT_COUNT)])
-    points = ["nose", "reye", "leye", "rear", "lear"]
-    points += [side + part for side in "LR" for part in ("BigToe", "SmallToe", "Heel")]
-    fingers = [side + finger for side in "lr" for finger in ("thumb", "index", "middle", "ring", "pinky")]
-    reference = smplx.SMPL(
-        model_path="",
-        data_struct=struct(
-            v_template=body.v_template,
-            shapedirs=body.shapedirs,
-            posedirs=directions.transpose(1, 2, 0),
-            J_regressor=body.joint_regressor,
-            weights=body.weights,
-            f=body.triangles,
-            kintree_table=tree,
-        ),
-        vertex_ids=dict.fromkeys((*points, *fingers), 0),  # extra joints, not looked at
-        batch_size=len(frames),
-    )
-    shape = np.broadcast_to(np.asarray(betas, np.float32), (len(frames), SHAPE_COUNT)).copy()
-    with torch.no_grad():
-        result = reference(
-            betas=torch.from_numpy(shape),
-            global_orient=torch.from_numpy(frames[:, :1].reshape(len(frames), 3).copy()),
-            body_pose=torch.from_numpy(frames[:, 1:].reshape(len(frames), -1).copy()),
-            transl=torch.zeros(len(frames), 3),
-        )
-    ours = body.vertices(frames, betas, np.zeros((len(frames), 3), np.float32))
-    return float(np.linalg.norm(ours - result.vertices.numpy(), axis=-1).max())
