@@ -10,6 +10,7 @@ import numpy as np
 from ...engine.body.model import BodyModel
 from ...engine.protocol.take import Take
 from ..rig.character import PERSON_TAG, TAKE_TAG, Character
+from ..rig.skeleton import RestFrame
 from ..timing import scene_frames
 from . import basis, keys, motion
 from .residual import Residual
@@ -41,6 +42,46 @@ class BakeReport:
     error: float
 
 
+@dataclass(frozen=True)
+class Shape:
+    """What the shape keys will hold, as numbers: the part of a bake that takes long.
+
+    Attributes:
+        residual: what the bones leave over, already walked through once.
+        basis: for COMPACT, else None.
+        error: metres between the baked and the captured surface.
+    """
+
+    residual: Residual
+    basis: basis.Basis | None
+    error: float
+
+
+def prepare(
+    take: Take,
+    body: BodyModel,
+    person: int,
+    options: BakeOptions,
+    progress: Callable[[], object] | None = None,
+) -> Shape:
+    """Work out the shape keys of one person. Touches no Blender data, so it may run in a thread.
+
+    Args and errors as `bake`.
+    """
+    check(take, body)
+    betas = take.betas[person]
+    residual = Residual(take, body, person, RestFrame.standing(body.rest(betas), body.rest_joints(betas)))
+    if options.mode == COMPACT:
+        found = basis.fit(residual, options.tolerance, progress=progress)
+        return Shape(residual, found, found.error)
+    worst = 0.0
+    for _, chunk in residual:
+        worst = max(worst, float(np.linalg.norm(chunk, axis=2).max()))
+        if progress is not None:
+            progress()
+    return Shape(residual, None, worst if options.mode == BONES else 0.0)
+
+
 def bake(
     character: Character,
     take: Take,
@@ -48,6 +89,7 @@ def bake(
     person: int,
     options: BakeOptions,
     progress: Callable[[], object] | None = None,
+    shape: Shape | None = None,
 ) -> BakeReport:
     """Write one person's motion onto a character built at that person's shape.
 
@@ -58,15 +100,12 @@ def bake(
         person: index of the person in the take.
         options: mode, tolerance, root motion.
         progress: called now and then; may raise to cancel.
+        shape: what `prepare` made with the same arguments; made here otherwise.
 
     Raises:
         ValueError: the body has another number of vertices than the take.
     """
-    if len(body.v_template) != take.vertex_count:
-        raise ValueError(
-            f"The take was made with a body of {take.vertex_count} vertices, but {body.name} has "
-            f"{len(body.v_template)}; capture again with this body."
-        )
+    shape = shape or prepare(take, body, person, options, progress)
     frames = scene_frames(take.frame_time, take.frame_index, take.fps)
     moves = motion.motion(
         take.poses[person],
@@ -82,14 +121,24 @@ def bake(
     character.armature[TAKE_TAG] = str(take.path)
     character.armature[PERSON_TAG] = int(take.person_id[person])
 
-    residual = Residual(take, body, person, character.frame)
+    count = 0
     if options.mode == FULL:
-        keys.write_frame_keys(character, residual, frames, progress)
-        return BakeReport(take.frames, take.frames, 0.0)
-    if options.mode == COMPACT:
-        found = basis.fit(residual, options.tolerance, progress=progress)
-        keys.write_basis_keys(character, found, frames)
-        return BakeReport(take.frames, 1 + len(found.shapes), found.error)
-    keys.remove_keys(character)
-    worst = max((float(np.linalg.norm(chunk, axis=2).max()) for _, chunk in residual), default=0.0)
-    return BakeReport(take.frames, 0, worst)
+        keys.write_frame_keys(character, shape.residual, frames, progress)
+        count = take.frames
+    elif shape.basis is not None:
+        keys.write_basis_keys(character, shape.basis, frames)
+        count = 1 + len(shape.basis.shapes)
+    else:
+        keys.remove_keys(character)
+    return BakeReport(take.frames, count, shape.error)
+
+
+def check(take: Take, body: BodyModel) -> None:
+    """Raises:
+    ValueError: the take was made with another body.
+    """
+    if len(body.v_template) != take.vertex_count:
+        raise ValueError(
+            f"The take was made with a body of {take.vertex_count} vertices, but {body.name} has "
+            f"{len(body.v_template)}; capture again with this body."
+        )

@@ -65,7 +65,7 @@ class EngineClient:
         self._closed = threading.Event()
         self._inbox: queue.Queue[messages.AnyMessage | Gone] = queue.Queue(_INBOX)
         self._outbox: queue.Queue[messages.AnyMessage] = queue.Queue(_OUTBOX)
-        self._threads = [
+        self._threads: list[threading.Thread] = [
             threading.Thread(target=self._read, name="pose2mesh reader", daemon=True),
             threading.Thread(target=self._write, name="pose2mesh writer", daemon=True),
         ]
@@ -85,12 +85,19 @@ class EngineClient:
         """Queue a message. Raises `queue.Full` when there is no room: ask `has_room` first."""
         self._outbox.put_nowait(message)
 
-    def ask_to_stop(self) -> None:
-        """Drop what waits to be sent and send a polite cancel instead."""
+    def ask_to_stop(self, patience: float) -> None:
+        """Drop what waits to be sent and send a polite cancel instead; after `patience` seconds kill.
+
+        The kill has a thread of its own: it comes in time also while Blender's main thread draws or renders.
+        """
         with suppress(queue.Empty):
             while True:
                 self._outbox.get_nowait()
         self._outbox.put_nowait(messages.Cancel())  # there is room: nobody else puts
+        killer = threading.Timer(patience, self._child.kill_tree)
+        killer.name, killer.daemon = "pose2mesh killer", True
+        killer.start()
+        self._threads.append(killer)
 
     def poll(self) -> messages.AnyMessage | Gone | None:
         """The next message, None when there is none yet. After `Gone` nothing follows."""
@@ -123,6 +130,8 @@ class EngineClient:
         self._child.kill_tree()
         self._child.wait(1.0)
         for thread in self._threads:
+            if isinstance(thread, threading.Timer):
+                thread.cancel()
             thread.join(1.0)
         for stream in (self._child.stdin, self._child.stdout):
             with suppress(OSError, ValueError):

@@ -15,7 +15,7 @@ from ...engine.protocol import messages
 from .client import EngineClient, Gone
 
 _HANDSHAKE_SECONDS = 120.0  # a first start may be slow: cold disk, virus scanner
-_POLITE_SECONDS = 0.6  # then the process group is killed; a cancel takes less than a second in all
+_POLITE_SECONDS = 0.6  # then the process group is killed: a cancel takes less than a second in all
 _STEP_SECONDS = 0.02  # the most one step may take of Blender's main thread
 _MAX_WARNINGS = 50
 
@@ -116,7 +116,7 @@ class CaptureJob:
         if not self.is_over and self.state is not State.CANCELLING:
             self.state = State.CANCELLING
             self._frames = None
-            self._client.ask_to_stop()
+            self._client.ask_to_stop(_POLITE_SECONDS)
             self._deadline = self._clock() + _POLITE_SECONDS
 
     def close(self) -> None:

@@ -97,10 +97,9 @@ def _draw_no_engine(layout: bpy.types.UILayout) -> None:
 def _draw_progress(layout: bpy.types.UILayout, latest: Session) -> None:
     job, progress = latest.job, latest.job.progress
     column = layout.column()
-    if latest.building:
+    if latest.builder is not None:
         column.progress(factor=1.0, text="Building the character…")
-        return
-    if job.state is State.CANCELLING:
+    elif job.state is State.CANCELLING:
         column.progress(factor=0.0, text="Cancelling…")
     elif progress is None:
         column.progress(factor=0.0, text="Reading the video…" if job.started else "Starting the engine…")
@@ -138,15 +137,19 @@ def _draw_outcome(layout: bpy.types.UILayout, latest: Session) -> None:
         box.alert = False
         paragraph(box, f"Log: {job.log}")
         box.operator("pose2mesh.open_log", icon="TEXT")
+    elif latest.built is not None and job.result is not None:
+        people = f"{job.result.people} people" if job.result.people != 1 else "1 person"
+        text = f"{job.result.frames} frames, {people}, in {duration(job.result.seconds)}"
+        layout.label(text=text, icon="CHECKMARK")
     elif job.state is State.CANCELLED:
         layout.label(text="Cancelled; nothing was changed", icon="INFO")
-    elif latest.waiting:
+    elif latest.unused is not None:
         box = layout.box()
-        paragraph(box, "The capture is done, but its scene was closed.", icon="INFO")
+        paragraph(box, latest.unused, icon="INFO")
         open_take = box.operator("pose2mesh.open_take", text="Open the Take Here", icon="IMPORT")
         open_take.filepath, open_take.video = str(latest.take), str(latest.footage)
-    for text in job.warnings[:_WARNINGS_SHOWN]:
+    for text in latest.warnings[:_WARNINGS_SHOWN]:
         paragraph(layout, text, icon="INFO")
-    hidden = len(job.warnings) - _WARNINGS_SHOWN
+    hidden = len(latest.warnings) - _WARNINGS_SHOWN
     if hidden > 0:
         layout.label(text=f"… and {hidden} more in the log", icon="BLANK1")

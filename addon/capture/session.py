@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import traceback
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -19,44 +18,43 @@ from bpy.app.handlers import persistent
 from ...engine.body.model import BodyModel
 from ...engine.errors import EngineError
 from .. import paths
+from ..bake.properties import bake_options
 from ..preferences.interpreter import Interpreter
-from . import preview, result
+from . import preview
 from .footage import Footage
 from .job import CaptureJob, State
 from .request import make_request
+from .result import Builder, Built
 
 _TICK = 0.05  # s
 _LOGS_KEPT = 10
 
 
-@dataclass
 class Session:
     """One capture from click to character.
 
     Attributes:
         job: what the engine does.
         footage: what is captured: the video, or a sequence's first image.
-        scene_uid: `session_uid` of the scene it was started in.
-        building: the engine is done, the characters are next.
+        builder: makes the characters, once the engine is done.
+        built: the characters, at the end.
+        unused: why a finished take is not in the scene, None when it is.
         error: one sentence when Blender's own part failed; the job has the engine's.
-        built: names of the characters made from the result.
-        waiting: the take is there, but its scene is not any more.
-        quality: figures of the result.
     """
 
-    job: CaptureJob
-    footage: Path
-    scene_uid: int
-    preview: preview.Preview | None
-    building: bool = False
-    error: str | None = None
-    built: tuple[str, ...] = ()
-    waiting: bool = False
-    quality: dict[str, Any] = field(default_factory=dict)
+    def __init__(self, job: CaptureJob, footage: Path, scene: bpy.types.Scene, live: preview.Preview | None):
+        self.job = job
+        self.footage = footage
+        self.builder: Builder | None = None
+        self.built: Built | None = None
+        self.unused: str | None = None
+        self.error: str | None = None
+        self._scene_uid = scene.session_uid
+        self._preview = live
 
     @property
     def is_running(self) -> bool:
-        return self.building or not self.job.is_over
+        return not self.job.is_over or self.builder is not None
 
     @property
     def failure(self) -> str | None:
@@ -64,9 +62,70 @@ class Session:
         return self.error or self.job.error
 
     @property
+    def warnings(self) -> list[str]:
+        """What the user should know, oldest first."""
+        return self.job.warnings + (self.built.warnings if self.built is not None else [])
+
+    @property
+    def quality(self) -> dict[str, Any]:
+        """Figures of the result."""
+        return dict(self.job.result.quality) if self.job.result is not None else {}
+
+    @property
     def take(self) -> Path | None:
         """The finished take on disk."""
         return Path(self.job.result.take) if self.job.result is not None else None
+
+    def advance(self) -> None:
+        """Do what can be done now without waiting."""
+        try:
+            if not self.job.is_over:
+                self._capture()
+            elif self.builder is not None and self.builder.is_ready:
+                self._build(self.builder)
+        except EngineError as error:
+            self.error = error.text
+        except Exception as error:  # a timer that raises is dropped in silence, and the engine would run on
+            traceback.print_exc()
+            self.close()
+            what = f"{type(error).__name__}: {error}"
+            self.error = f"The add-on failed ({what}); please report it with the console's text."
+
+    def cancel(self) -> None:
+        """Stop; over within a second. A take that is finished already stays on disk."""
+        self.job.cancel()
+        if self.builder is not None:
+            self.builder.stop()
+            self.builder, self.unused = None, "The take is finished, but it was not built."
+
+    def close(self) -> None:
+        """End the engine and the builder now."""
+        self.job.close()
+        if self.builder is not None:
+            self.builder.stop()
+            self.builder = None
+
+    def _capture(self) -> None:
+        if self.job.step():
+            latest = self.job.take_vertices()
+            if self._preview is not None and latest and self.job.state is State.RUNNING:
+                self._preview.show({person: message.vertices for person, message in latest.items()})
+            return
+        preview.remove_all()
+        if self.take is not None and (scene := self._scene()) is not None:
+            self.builder = Builder(self.take, bake_options(scene.pose2mesh_bake))
+
+    def _build(self, builder: Builder) -> None:
+        self.builder = None
+        if (scene := self._scene()) is not None:
+            self.built = builder.finish(scene, self.footage)
+
+    def _scene(self) -> bpy.types.Scene | None:
+        """The scene the capture was started in; None, and noted, when it is gone."""
+        found = next((scene for scene in bpy.data.scenes if scene.session_uid == self._scene_uid), None)
+        if found is None:
+            self.unused = "The take is finished, but its scene was closed."
+        return found
 
 
 _current: Session | None = None
@@ -105,7 +164,7 @@ def start(scene: bpy.types.Scene, footage: Footage, interpreter: Interpreter, de
     request = make_request(footage, settings, device)
     live = preview.Preview(load_body(request.body), scene.session_uid) if settings.use_preview else None
     job = CaptureJob(engine_command(interpreter), paths.ROOT, _new_log(), request, footage.frames())
-    _current = Session(job, footage.path, scene.session_uid, live)
+    _current = Session(job, footage.path, scene, live)
     if not bpy.app.timers.is_registered(tick):
         bpy.app.timers.register(tick, first_interval=_TICK, persistent=True)
     return _current
@@ -113,49 +172,24 @@ def start(scene: bpy.types.Scene, footage: Footage, interpreter: Interpreter, de
 
 def tick() -> float | None:
     """Advance the session; seconds until the next tick, None when there is nothing left to do."""
-    session = _current
-    if session is None:
+    if _current is None:
         return None
-    try:
-        running = _advance(session)
-    except Exception as error:  # a timer that raises is dropped in silence, and the engine would run on
-        traceback.print_exc()
-        session.job.close()
-        session.building = False
-        session.error = (
-            f"The add-on failed ({type(error).__name__}: {error}); please report it with the console's text."
-        )
-        running = False
+    _current.advance()
     _redraw()
-    return _TICK if running else None
+    return _TICK if _current.is_running else None
 
 
 def cancel() -> None:
-    """Stop the running capture; it is over within a second."""
+    """Stop the running capture."""
     if _current is not None:
-        _current.job.cancel()
-
-
-def _advance(session: Session) -> bool:
-    """One step; False when all is done."""
-    if session.building:
-        session.building = False
-        _build(session)
-        return False
-    if session.job.step():
-        _show(session)
-        return True
-    preview.remove_all()
-    # In a tick of its own: building takes a moment, and the panel should say so first.
-    session.building = session.job.result is not None
-    return session.building
+        _current.cancel()
 
 
 def shutdown() -> None:
-    """End the engine at once: Blender quits or the add-on goes."""
+    """End everything at once: Blender quits or the add-on goes."""
     global _current
     if _current is not None:
-        _current.job.close()
+        _current.close()
         _current = None
     if bpy.app.timers.is_registered(tick):
         bpy.app.timers.unregister(tick)
@@ -182,32 +216,13 @@ def _sweep(*_: object) -> None:
         preview.remove_all()
 
 
-def _show(session: Session) -> None:
-    latest = session.job.take_vertices()
-    if session.preview is not None and latest and session.job.state is State.RUNNING:
-        session.preview.show({person: message.vertices for person, message in latest.items()})
-
-
-def _build(session: Session) -> None:
-    done = session.job.result
-    assert done is not None
-    session.quality = dict(done.quality)
-    scene = next((s for s in bpy.data.scenes if s.session_uid == session.scene_uid), None)
-    if scene is None:
-        session.waiting = True
-        return
-    try:
-        session.built = result.build(scene, Path(done.take), session.footage)
-    except EngineError as error:
-        session.error = error.text
-
-
 def _new_log() -> Path:
     """A fresh log file; only the latest few are kept."""
     folder = paths.user_folder("logs")
     for old in sorted(folder.glob("capture-*.log"))[: -_LOGS_KEPT + 1]:
         old.unlink(missing_ok=True)
-    return folder / f"capture-{datetime.now():%Y%m%d-%H%M%S-%f}.log"
+    now = datetime.now()
+    return folder / f"capture-{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03d}.log"
 
 
 def _redraw() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,18 +12,26 @@ import numpy as np
 from ...engine.body.model import BodyModel
 from ...engine.protocol.take import Take
 from .. import timing
-from ..bake.bake import BakeOptions, BakeReport, bake
+from ..bake.bake import BakeOptions, BakeReport, Shape, bake, check
 from ..rig import character as characters
 from . import camera, footage
 
 
 @dataclass(frozen=True)
 class Assembled:
-    """What a take became: the characters in the order of its people, what each bake gave, and the camera."""
+    """What a take became.
+
+    Attributes:
+        characters: in the order of the take's people.
+        reports: what each one's bake gave.
+        camera: the scene's camera.
+        warnings: sentences for the user about what had to be left out.
+    """
 
     characters: list[characters.Character]
     reports: list[BakeReport]
     camera: bpy.types.Object
+    warnings: list[str]
 
 
 def assemble(
@@ -34,6 +42,7 @@ def assemble(
     video: Path | None = None,
     scene: bpy.types.Scene | None = None,
     progress: Callable[[], object] | None = None,
+    shapes: Sequence[Shape] | None = None,
 ) -> Assembled:
     """Build everything a take holds into a scene, in a new collection named after the take.
 
@@ -41,14 +50,15 @@ def assemble(
         take: an open take.
         body: the body it was made with.
         options: how to bake.
-        video: the footage; without it the camera matches but shows nothing behind.
+        video: the footage; without it, or when Blender cannot read it, the camera shows nothing behind.
         scene: the current one by default. Its frame rate, range, size and camera become the take's.
         progress: called now and then; may raise to cancel.
+        shapes: what `bake.prepare` made of each person; made here otherwise.
 
     Raises:
-        ValueError: the take does not fit the body.
-        RuntimeError: Blender cannot read the video.
+        ValueError: the take does not fit the body; nothing was made.
     """
+    check(take, body)
     scene = scene or bpy.context.scene
     collection = bpy.data.collections.new(take.path.stem)
     scene.collection.children.link(collection)
@@ -58,17 +68,19 @@ def assemble(
     for person in range(take.people):
         name = f"person_{int(take.person_id[person])}"
         character = characters.build(body, take.betas[person], name, collection, tint=person)
-        reports.append(bake(character, take, body, person, options, progress))
+        reports.append(
+            bake(character, take, body, person, options, progress, shapes[person] if shapes else None)
+        )
         people.append(character)
 
     eye = bpy.data.objects.new("footage_camera", bpy.data.cameras.new("footage_camera"))
     collection.objects.link(eye)
     scene.camera = eye
-    look_through(eye, scene, take, video)
+    warnings = look_through(eye, scene, take, video)
     if not any(obj.type == "LIGHT" for obj in scene.objects):
         collection.objects.link(_sun())
     scene.frame_set(scene.frame_start)
-    return Assembled(people, reports, eye)
+    return Assembled(people, reports, eye, warnings)
 
 
 def set_time(scene: bpy.types.Scene, take: Take) -> None:
@@ -80,16 +92,22 @@ def set_time(scene: bpy.types.Scene, take: Take) -> None:
     scene.unit_settings.scale_length = 1.0
 
 
-def look_through(eye: bpy.types.Object, scene: bpy.types.Scene, take: Take, video: Path | None) -> None:
-    """Match a camera to the take and put the footage behind it."""
-    taken = (round(2 * float(take.camera_matrix[0, 2])), round(2 * float(take.camera_matrix[1, 2])))
-    size = taken
+def look_through(eye: bpy.types.Object, scene: bpy.types.Scene, take: Take, video: Path | None) -> list[str]:
+    """Match a camera to the take and put the footage behind it; returns warnings about the footage."""
+    # Without the footage its size is read off the principal point, which the engine puts in the middle.
+    size = taken = (round(2 * float(take.camera_matrix[0, 2])), round(2 * float(take.camera_matrix[1, 2])))
+    warnings = []
     if video is not None:
-        clip = footage.load(video, int(take.frame_index[0]), timing.FIRST_FRAME)
-        turn = footage.rotation(video)
-        size = footage.upright_size(clip, turn, taken)
-        footage.put_behind(eye, clip, turn, taken)
+        try:
+            clip = footage.load(video, int(take.frame_index[0]), timing.FIRST_FRAME)
+        except RuntimeError:
+            warnings.append(f"Blender cannot read {video}, so the camera shows no footage.")
+        else:
+            turn = footage.rotation(video)
+            size = footage.upright_size(clip, turn, taken)
+            footage.put_behind(eye, clip, turn, taken)
     camera.match(eye, scene, take.camera_matrix, take.world_from_camera, size)
+    return warnings
 
 
 def show_camera_views() -> None:

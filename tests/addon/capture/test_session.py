@@ -31,6 +31,25 @@ class TinyBody:
     uv = None
 
 
+class FakeBuilder:
+    """Stands for `result.Builder`, whose own tests need a real take; not ready at once."""
+
+    def __init__(self, take: Path, options: object) -> None:
+        self.looks = 0
+        self.stopped = False
+
+    @property
+    def is_ready(self) -> bool:
+        self.looks += 1
+        return self.looks > 3
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    def finish(self, scene: bpy.types.Scene, footage: Path) -> result.Built:
+        return result.Built((footage.stem,), ["The video has no sound."])
+
+
 @pytest.fixture
 def use(
     addon: ModuleType, empty_file: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -42,10 +61,7 @@ def use(
     settings.take_folder = str(tmp_path / "takes")
     monkeypatch.setenv(VARIABLE, sys.executable)
     monkeypatch.setattr(session, "load_body", lambda name: TinyBody())
-    built: list[Path] = []
-    monkeypatch.setattr(
-        result, "build", lambda scene, take, footage: (built.append(take), (footage.stem,))[1]
-    )
+    monkeypatch.setattr(session, "Builder", FakeBuilder)
 
     def use(*behaviour: str) -> None:
         monkeypatch.setattr(
@@ -83,7 +99,8 @@ def test_the_capture_operator_runs_to_the_end_in_the_background(use: Use, tmp_pa
     assert bpy.ops.pose2mesh.capture() == {"FINISHED"}
     done = session.current()
     assert done is not None and done.job.state is State.FINISHED, session.current().failure
-    assert done.built == ("my clip",)
+    assert done.built is not None and done.built.names == ("my clip",)
+    assert done.warnings == ["The person leaves the picture.", "The video has no sound."]
     assert done.quality == {"reprojection_px": 1.5}
     assert done.take is not None and done.take.parent == tmp_path / "takes"
     assert done.take.name.startswith("my clip-") or done.take.name.startswith("my_clip-")
@@ -140,8 +157,8 @@ def test_loading_another_file_lets_the_capture_go_on(use: Use, tmp_path: Path) -
     assert running.is_running
     tick_until(lambda: not running.is_running)
     assert running.job.state is State.FINISHED
-    assert running.waiting, "its scene is gone: the take waits on disk"
-    assert running.built == ()
+    assert running.unused is not None and "its scene was closed" in running.unused
+    assert running.built is None and running.take is not None, "the take waits on disk"
     assert not previews(), "nothing appears in a file that did not ask for it"
 
 
@@ -164,6 +181,17 @@ def test_an_error_of_our_own_ends_the_engine_and_is_shown(use: Use, monkeypatch:
     tick_until(lambda: not running.is_running)
     assert running.failure is not None and "ZeroDivisionError" in running.failure
     assert running.job.is_over
+
+
+def test_cancelling_while_the_character_is_built_keeps_the_take(use: Use) -> None:
+    use("normal", "2")
+    running = begin()
+    tick_until(lambda: running.builder is not None)
+    builder = running.builder
+    session.cancel()
+    assert session.tick() is None
+    assert builder.stopped and not running.is_running
+    assert running.unused == "The take is finished, but it was not built."
 
 
 def test_every_take_gets_a_name_of_its_own(use: Use, tmp_path: Path) -> None:
