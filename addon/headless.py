@@ -87,6 +87,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         BakeOptions(options.mode, options.tolerance_mm / 1000, options.in_place),
         video=options.video.resolve() if options.video else None,
     )
+    for warning in made.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     show_camera_views()
     scene = bpy.context.scene
     blend = out / f"{options.name}.blend"
@@ -136,4 +138,7 @@ def _muted() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # Blender 4.2 crashes in its own clean-up once the glTF exporter has run

@@ -52,9 +52,9 @@ def write_motion(
         *((name, "rotation_quaternion", values) for name, values in motion.rotations.items()),
     ):
         curves.add_vector(f'pose.bones["{name}"].{path}', frames, values, group=name)
-    for name, values in flags.items():
+    for name, flag in flags.items():
         armature[name] = 0
-        curves.add(f'["{name}"]', 0, frames, values, interpolation="CONSTANT", group="capture")
+        curves.add(f'["{name}"]', 0, frames, flag, interpolation="CONSTANT", group="capture")
 
 
 def remove_keys(character: Character) -> None:

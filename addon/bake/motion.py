@@ -94,7 +94,7 @@ def heading(rotations: NDArray[np.floating]) -> Array:
     if not len(clear):
         return np.zeros(len(rotations))
     angle = np.unwrap(2.0 * np.arctan2(z[clear], w[clear]))
-    return np.interp(np.arange(len(rotations)), clear, angle)
+    return np.asarray(np.interp(np.arange(len(rotations)), clear, angle))
 
 
 def _continuous(quaternions: Array) -> Array:

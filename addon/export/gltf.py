@@ -50,6 +50,7 @@ def export(path: Path, characters: Sequence[Character], scene: bpy.types.Scene) 
         # move.
         "export_all_influences": any(_influences(c) > _USUAL_INFLUENCES for c in characters),
         "export_rest_position_armature": True,
+        "export_current_frame": True,  # the T-pose, or frame 0 would give the morph targets' default weights
         "export_morph": True,
         "export_morph_normal": False,
         "export_morph_animation": True,

@@ -12,47 +12,11 @@ from ..rig import character as characters
 from . import fbx, gltf
 
 
-class _Export:
-    """What both exports share: a file to choose, characters to write, errors to show."""
-
-    bl_options = {"REGISTER"}
-    filename_ext = ""
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if not chosen(context):
-            cls.poll_message_set("There is no character in this scene: capture a video or open a take")
-            return False
-        return True
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if not self.filepath:
-            beside = Path(bpy.data.filepath).with_suffix("") if bpy.data.filepath else Path("character")
-            self.filepath = str(beside) + self.filename_ext
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
-
-    def write(self, context: bpy.types.Context, export: Callable[[Path], list[Path]]) -> set[str]:
-        path = Path(bpy.path.abspath(self.filepath))
-        if path.suffix.lower() not in (self.filename_ext, ".gltf"):
-            path = path.with_name(path.name + self.filename_ext)
-        if not path.parent.is_dir():
-            self.report({"ERROR"}, f"The folder {path.parent} does not exist; choose another one")
-            return {"CANCELLED"}
-        try:
-            written = export(path)
-        except (RuntimeError, OSError) as error:
-            self.report({"ERROR"}, f"{path.name} was not written: {str(error).strip()}")
-            return {"CANCELLED"}
-        self.report({"INFO"}, f"Wrote {', '.join(file.name for file in written)}")
-        return {"FINISHED"}
-
-
-class P2M_OT_export_fbx(_Export, bpy.types.Operator):
+class P2M_OT_export_fbx(bpy.types.Operator):
     bl_idname = "pose2mesh.export_fbx"
     bl_label = "Export FBX…"
     bl_description = "Write the selected characters, or all, with skeleton, shape keys and motion"
-    filename_ext = ".fbx"
+    bl_options = {"REGISTER"}
 
     filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
     filter_glob: StringProperty(default="*.fbx", options={"HIDDEN"})
@@ -62,24 +26,81 @@ class P2M_OT_export_fbx(_Export, bpy.types.Operator):
         items=[(key, preset.label, preset.description) for key, preset in fbx.PRESETS.items()],
     )
 
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return _has_character(cls, context)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        self.filepath = self.filepath or _suggestion(".fbx")
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
     def execute(self, context: bpy.types.Context) -> set[str]:
-        return self.write(context, lambda path: fbx.export(path, chosen(context), context.scene, self.preset))
+        people, scene, preset = chosen(context), context.scene, self.preset
+        return _write(self, (".fbx",), lambda path: fbx.export(path, people, scene, preset))
 
 
-class P2M_OT_export_gltf(_Export, bpy.types.Operator):
+class P2M_OT_export_gltf(bpy.types.Operator):
     bl_idname = "pose2mesh.export_gltf"
     bl_label = "Export glTF…"
     bl_description = "Write the selected characters, or all, with skeleton, morph targets and motion"
-    filename_ext = ".glb"
+    bl_options = {"REGISTER"}
 
     filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
     filter_glob: StringProperty(default="*.glb;*.gltf", options={"HIDDEN"})
 
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return _has_character(cls, context)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        self.filepath = self.filepath or _suggestion(".glb")
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
     def execute(self, context: bpy.types.Context) -> set[str]:
-        return self.write(context, lambda path: gltf.export(path, chosen(context), context.scene))
+        people, scene = chosen(context), context.scene
+        return _write(self, (".glb", ".gltf"), lambda path: gltf.export(path, people, scene))
 
 
 def chosen(context: bpy.types.Context) -> list[characters.Character]:
     """The selected characters; all of the scene's when none is selected."""
     every = characters.all_in(context.scene)
     return [c for c in every if c.armature.select_get() or c.mesh.select_get()] or every
+
+
+def _has_character(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    found = bool(chosen(context))
+    if not found:
+        operator.poll_message_set("There is no character in this scene: capture a video or open a take")
+    return found
+
+
+def _suggestion(suffix: str) -> str:
+    """Beside the .blend file, under its name."""
+    return str(Path(bpy.data.filepath or "character.blend").with_suffix(suffix))
+
+
+def _write(
+    operator: bpy.types.Operator, suffixes: tuple[str, ...], export: Callable[[Path], list[Path]]
+) -> set[str]:
+    path = Path(bpy.path.abspath(operator.filepath))
+    if path.suffix.lower() not in suffixes:
+        path = path.with_name(path.name + suffixes[0])
+    if not path.parent.is_dir():
+        operator.report({"ERROR"}, f"The folder {path.parent} does not exist; choose another one")
+        return {"CANCELLED"}
+    try:
+        written = export(path)
+    except (RuntimeError, OSError) as error:
+        operator.report({"ERROR"}, f"{path.name} was not written: {_cause(error)}")
+        return {"CANCELLED"}
+    operator.report({"INFO"}, f"Wrote {', '.join(file.name for file in written)}")
+    return {"FINISHED"}
+
+
+def _cause(error: Exception) -> str:
+    """The last line of what may be a whole traceback: Blender's operators hand over theirs as text."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(("Location:", "Error: Python: Traceback"))]
+    return lines[-1] if lines else type(error).__name__

@@ -43,10 +43,11 @@ def add_weights(owner: bpy.types.Object, weights: NDArray[np.floating]) -> None:
     for joint, name in enumerate(JOINT_NAMES):
         group = owner.vertex_groups.new(name=name)
         column = weights[:, joint]
-        used = np.flatnonzero(column)
         # `add` takes one weight for many vertices: the rigid parts, most of the body, go in one call.
-        for weight in np.unique(column[used]):
-            group.add(np.flatnonzero(column == weight).tolist(), float(weight), "REPLACE")
+        group.add(np.flatnonzero(column == 1.0).tolist(), 1.0, "REPLACE")
+        shared = np.flatnonzero((column > 0.0) & (column < 1.0))
+        for vertex, weight in zip(shared.tolist(), column[shared].tolist(), strict=True):
+            group.add((vertex,), weight, "REPLACE")
 
 
 def skin_material(tint: int = 0) -> bpy.types.Material:

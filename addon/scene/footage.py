@@ -20,6 +20,9 @@ def load(path: Path, first_index: int, first_frame: int) -> bpy.types.MovieClip:
         RuntimeError: Blender cannot read the file.
     """
     clip = bpy.data.movieclips.load(str(path), check_existing=True)
+    if clip.frame_duration < 1:  # loading alone succeeds with any file
+        bpy.data.movieclips.remove(clip)
+        raise RuntimeError(f"{path} holds no pictures that Blender can read")
     clip.frame_start = first_frame - first_index
     return clip
 

@@ -11,6 +11,7 @@ from ...engine.body.model import BodyModel
 from ...engine.errors import EngineError
 from ...engine.protocol.take import Take
 from ..bake.operators import summary
+from ..bake.properties import bake_options
 from .assemble import assemble, show_camera_views
 
 
@@ -38,15 +39,17 @@ class P2M_OT_open_take(bpy.types.Operator):
             made = assemble(
                 take,
                 BodyModel.load(take.body),
-                context.scene.pose2mesh_bake.options(),
+                bake_options(context.scene.pose2mesh_bake),
                 video=video,
                 scene=context.scene,
             )
-        except (EngineError, ValueError, RuntimeError) as error:
-            self.report({"ERROR"}, str(error).strip())
+        except (EngineError, ValueError) as error:
+            self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         if self.look:
             show_camera_views()
         for character, report in zip(made.characters, made.reports, strict=True):
             self.report({"INFO"}, f"{character.armature.name}: {summary(report)}")
+        for warning in made.warnings:
+            self.report({"WARNING"}, warning)
         return {"FINISHED"}

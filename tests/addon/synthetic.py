@@ -143,7 +143,7 @@ def take_file(
         shapes = rng.normal(size=(3, count, 3)).astype(np.float32) * ripple
         weights = np.sin(spin[:, None] * (1.0, 2.0, 3.0)).astype(np.float32)
         offsets = np.tensordot(weights, shapes, 1) + rng.normal(size=(frames, count, 3)) * noise
-        rest = (body.rest(beta) + offsets).astype(np.float32)
+        rest = (body.rest(beta) + body.pose_offsets(pose) + offsets).astype(np.float32)
         posed = body.skin(rest, body.transforms(pose, body.rest_joints(beta)))
         poses.append(pose)
         trans.append(place)

@@ -9,12 +9,15 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
-from evaluate import distance, largest_error, nearest, world_vertices
+from evaluate import distance, evaluated, largest_error, nearest, world_vertices
 from fbx_reader import TICKS, Fbx
 from gltf_reader import Gltf
 from pose2mesh_mocap.addon.bake.bake import BONES, COMPACT, FULL, BakeOptions
 from pose2mesh_mocap.addon.export import fbx, gltf
 from pose2mesh_mocap.addon.scene.assemble import assemble
+from pose2mesh_mocap.engine.body.model import JOINT_NAMES, BodyModel
+from pose2mesh_mocap.engine.protocol import take as takes
+from synthetic import take_file
 
 MILLIMETRE = 1e-3
 
@@ -34,14 +37,8 @@ class Made:
         return self.origins[person].points(self.body.rest(self.take.betas[person]))
 
     def joint(self, name: str, person: int = 0) -> Any:
-        index = self.body_joints().index(name)
+        index = JOINT_NAMES.index(name)
         return self.origins[person].points(self.body.rest_joints(self.take.betas[person]))[index]
-
-    @staticmethod
-    def body_joints() -> list[str]:
-        from pose2mesh_mocap.engine.body.model import JOINT_NAMES
-
-        return list(JOINT_NAMES)
 
 
 @pytest.fixture
@@ -125,6 +122,27 @@ def test_gltf_read_independently(make: Any, tmp_path: Path, mode: str) -> None:
     assert error < made.report.error + 0.05 * MILLIMETRE
 
 
+@pytest.mark.parametrize("mode", [FULL, COMPACT])
+def test_the_open_body_survives_both_formats(
+    box_take: Callable[..., Any], empty_file: None, tmp_path: Path, mode: str
+) -> None:
+    """The body that ships, at its full size, with its pose correctives and a ripple in the residual."""
+    body = BodyModel.load("open_body")
+    file = take_file(tmp_path / "take.npz", takes, body, "open_body", frames=12, ripple=0.005)
+    made = Made(takes.Take.open(file), body, mode)
+    error = max(
+        distance(evaluated(made.characters[0].mesh, frame), points)
+        for frame, points in enumerate(world_vertices(made.take), 1)
+    )
+    print(f"open body {mode}: {made.report.keys} keys, {1e3 * error:.4f} mm in Blender", end="")
+    assert error < (0.1 if mode == FULL else 1.0) * MILLIMETRE
+    (path,) = fbx.export(tmp_path / "x.fbx", made.characters, made.scene)
+    (glb,) = gltf.export(tmp_path / "x.glb", made.characters, made.scene)
+    errors = check_fbx(path, made), check_gltf(glb, made)
+    print(", {:.4f} mm in the FBX, {:.4f} mm in the glTF".format(*(1e3 * e for e in errors)))
+    assert max(errors) < (0.1 if mode == FULL else 1.0) * MILLIMETRE
+
+
 @pytest.mark.parametrize("fps", [25.0, 30000 / 1001, 60.0, 24000 / 1001, 12.5])
 def test_times_are_the_videos(make: Any, tmp_path: Path, fps: float) -> None:
     made = make(BONES, ripple=0.0, fps=fps)
@@ -200,7 +218,7 @@ def test_the_rest_pose_is_a_t_pose_on_the_floor(make: Any, tmp_path: Path) -> No
     made = make(COMPACT)
     (path,) = fbx.export(tmp_path / "x.fbx", made.characters, made.scene)
     file = Fbx(path)
-    place = {name: file.to_blender(file.world(file.find(name), None)[:3, 3]) for name in made.body_joints()}
+    place = {name: file.to_blender(file.world(file.find(name), None)[:3, 3]) for name in JOINT_NAMES}
     for name, point in place.items():
         assert distance(point, made.joint(name)) < 1e-5
     mesh = file.to_blender(file.posed(file.find(made.names[0][1]), None))

@@ -133,6 +133,13 @@ def test_a_phones_upright_video(
         assert background.scale == pytest.approx(16 / 9)
 
 
-def test_missing_footage_is_said(boxes: Any, box_take: Any, empty_file: None, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="gone"):
-        assemble(box_take(frames=2), boxes, BakeOptions(BONES), video=tmp_path / "gone.mp4")
+def test_footage_that_cannot_be_read_costs_only_the_footage(
+    boxes: Any, box_take: Any, empty_file: None, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    for video in (tmp_path / "gone.mp4", broken):
+        made = assemble(box_take(frames=2, size=(64, 36)), boxes, BakeOptions(BONES), video=video)
+        assert len(made.characters) == 1 and video.name in made.warnings[0]
+        assert not made.camera.data.background_images
+        assert bpy.context.scene.render.resolution_x == 64

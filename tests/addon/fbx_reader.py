@@ -24,6 +24,7 @@ class Node:
     name: str
     values: list[Any]
     children: list[Node] = field(default_factory=list)
+    _properties: dict[str, list[Any]] | None = None
 
     def __getitem__(self, name: str) -> Node:
         return next(child for child in self.children if child.name == name)
@@ -33,8 +34,10 @@ class Node:
 
     def properties(self) -> dict[str, list[Any]]:
         """The Properties70 block: name → values."""
-        blocks = self.all("Properties70")
-        return {p.values[0]: p.values[4:] for block in blocks for p in block.all("P")}
+        if self._properties is None:
+            blocks = self.all("Properties70")
+            self._properties = {p.values[0]: p.values[4:] for block in blocks for p in block.all("P")}
+        return self._properties
 
 
 def parse(data: bytes) -> Node:

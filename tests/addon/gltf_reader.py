@@ -34,6 +34,7 @@ class Gltf:
         self.bin = data[rest + 8 : rest + 8 + size]
         self.nodes = self.json["nodes"]
         self.parent = {c: i for i, n in enumerate(self.nodes) for c in n.get("children", [])}
+        self._accessors: dict[int, Array] = {}
         self.channels: dict[tuple[int, str], tuple[Array, Array, str]] = {}
         animations = self.json.get("animations", [])
         assert len(animations) <= 1
@@ -48,6 +49,11 @@ class Gltf:
 
     def accessor(self, index: int) -> Array:
         """(count, components) of one accessor, sparse values applied."""
+        if index not in self._accessors:
+            self._accessors[index] = self._read(index)
+        return self._accessors[index]
+
+    def _read(self, index: int) -> Array:
         a = self.json["accessors"][index]
         columns = _SIZES[a["type"]]
         dtype = np.dtype(_TYPES[a["componentType"]])
