@@ -70,7 +70,7 @@ def write_message(stream: BinaryIO, message: Message) -> None:
     header = text.encode("utf-8", "surrogatepass")
     payload_bytes = sum(a.nbytes for a in arrays.values())
     _check_sizes(len(header), payload_bytes)
-    stream.write(_PREFIX.pack(MAGIC, len(header), payload_bytes) + header)
+    _write_all(stream, memoryview(_PREFIX.pack(MAGIC, len(header), payload_bytes) + header))
     for array in arrays.values():
         if array.nbytes:
             _write_all(stream, array.data.cast("B"))

@@ -92,7 +92,7 @@ class TakeWriter:
         self.path = Path(path)
         self._sizes: dict[str, int] = {}
         self._written: set[str] = set()
-        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        self._temporary = temporary_path(self.path)
         with _disk_errors(self.path):
             if self.path.is_dir():
                 raise EngineError(f"{self.path} is a folder; name a file such as take.npz inside it.", "disk")
@@ -196,6 +196,11 @@ class TakeWriter:
             raise EngineError(
                 f"The array {name!r} has shape {shape}, which does not fit the take.", "internal"
             )
+
+
+def temporary_path(path: Path) -> Path:
+    """The file beside a take that this process writes it to before it is whole."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
 def write_take(
