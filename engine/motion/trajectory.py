@@ -6,8 +6,8 @@ One linear system over the whole take: the correction added to the root should m
 where it is and at floor height, be small, and be smooth. It is banded, so a long take costs milliseconds, and
 smooth by construction, so nothing pops when a contact begins or ends.
 
-With the viewing ray known, the correction is free along it, where one camera sees badly, and only follows quick
-wobbles across it, where a correction that lasts would push the body off the person in the picture.
+With the viewing ray known, the correction is free along it, where one camera sees badly, and only follows
+quick wobbles across it, where a correction that lasts would push the body off the person in the picture.
 """
 
 from __future__ import annotations
@@ -21,12 +21,20 @@ from .infill import Array, Mask
 SLIDE = 1.0  # weight of a standing point's movement per frame
 FLOOR = 0.05  # weight of a standing point's height (vertical only)
 STAY = 2e-4  # weight of the correction itself: in the long run the measurement is believed
-ACROSS_TIME = 0.3  # seconds: across the viewing ray, corrections that last longer than about this are given up
+ACROSS_TIME = (
+    0.3  # seconds: across the viewing ray, corrections that last longer than about this are given up
+)
 SMOOTH_TIME = 0.12  # seconds: bends of the correction quicker than about this are suppressed
 
 
 def lock_feet(
-    times: Array, trans: Array, points: Array, contact: Mask, *, ray: Array | None = None, strength: float = 1.0
+    times: Array,
+    trans: Array,
+    points: Array,
+    contact: Mask,
+    *,
+    ray: Array | None = None,
+    strength: float = 1.0,
 ) -> NDArray[np.float32]:
     """Root translation (F,3) in the world, corrected so that contact points stand still on the floor.
 
@@ -34,15 +42,17 @@ def lock_feet(
         times: (F,) seconds.  trans: (F,3) world, metres.
         points: (F,4,3) contact points in the world, at the uncorrected translation.
         contact: (F,4).
-        ray: (3,) from the camera to the person, in the world; None treats all directions alike and pulls standing
-            points to the floor.
+        ray: (3,) from the camera to the person, in the world; None treats all directions alike and pulls
+            standing points to the floor.
         strength: 0 returns `trans`; 1 is full; in between blends.
     """
     correction = strength * root_correction(times, points, contact, ray) if strength > 0 else 0.0
     return np.asarray(np.asarray(trans, dtype=np.float64) + correction, dtype=np.float32)
 
 
-def root_correction(times: Array, points: Array, contact: Mask, ray: Array | None = None) -> NDArray[np.float64]:
+def root_correction(
+    times: Array, points: Array, contact: Mask, ray: Array | None = None
+) -> NDArray[np.float64]:
     """The correction (F,3) in metres that minimises, over the take,
 
     SLIDE * sum |change of (point + c) between frames in contact|^2 + FLOOR * sum (height of point + c_z)^2

@@ -68,7 +68,9 @@ def test_slide_of_a_clean_walk_is_nothing() -> None:
 def test_across_the_viewing_ray_a_lasting_offset_is_left_alone_and_a_wobble_is_taken_out() -> None:
     times = np.arange(90) / 30
     feet = np.zeros((90, 4, 3))
-    feet[..., 0] = 0.02 * np.sin(2 * np.pi * 1.5 * times)[:, None] + 0.01 * times[:, None]  # wobble and slow drift
+    feet[..., 0] = (
+        0.02 * np.sin(2 * np.pi * 1.5 * times)[:, None] + 0.01 * times[:, None]
+    )  # wobble and slow drift
     contact = np.ones((90, 4), bool)
     locked = lock_feet(times, np.zeros((90, 3)), feet, contact, ray=np.array([0.0, 1.0, 0.0]))
     after = feet[:, 0, 0] + locked[:, 0]
