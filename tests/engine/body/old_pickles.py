@@ -8,6 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+# The standard library's pickler in Python, the only one whose output can be changed; its stubs hide it.
+_PurePickler: Any = pickle._Pickler
+
 
 class _Instance:
     """Stands for an instance of a class that does not exist here."""
@@ -16,10 +19,10 @@ class _Instance:
         self.module, self.name, self.state = module, name, state
 
 
-class Python2Pickler(pickle._Pickler):  # type: ignore[misc,name-defined]
+class Python2Pickler(_PurePickler):  # type: ignore[misc]
     """Protocol 2 with Python 2's names for numpy's and the standard library's."""
 
-    dispatch: ClassVar[dict[type, Any]] = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[type, Any]] = dict(_PurePickler.dispatch)
 
     def __init__(self, file: Any, reconstructor: bool) -> None:
         super().__init__(file, protocol=2)

@@ -134,7 +134,7 @@ def test_dense_and_sparse_files_give_the_same_body(tmp_path: Path) -> None:
         sparse |= compressed_rows(name, sparse.pop(name))
     bodies = []
     for name, content in (("dense", arrays), ("sparse", sparse)):
-        np.savez(tmp_path / f"{name}.npz", **content)
+        np.savez(tmp_path / f"{name}.npz", **content)  # type: ignore[arg-type]
         bodies.append(BodyModel.load(tmp_path / f"{name}.npz"))
     for name in ("weights", "joint_regressor", "landmark_regressor"):
         assert np.array_equal(getattr(bodies[0], name), getattr(bodies[1], name))
@@ -148,7 +148,7 @@ def test_quantised_correctives_are_scaled(tmp_path: Path) -> None:
         "posedirs": np.full((207, 4, 3), 20, np.int16),
         "posedirs_step": np.array(1e-4, np.float32),
     }
-    np.savez(tmp_path / "body.npz", **arrays)
+    np.savez(tmp_path / "body.npz", **arrays)  # type: ignore[arg-type]
     body = BodyModel.load(tmp_path / "body.npz")
     poses = np.zeros((1, 24, 3), np.float32)
     poses[0, 3] = [0.4, 0.2, 0.1]
@@ -170,7 +170,7 @@ def test_quantised_correctives_are_scaled(tmp_path: Path) -> None:
 def test_bad_files_are_refused_with_their_reason(
     tmp_path: Path, change: dict[str, np.ndarray], reason: str
 ) -> None:
-    np.savez(tmp_path / "bad.npz", **(tiny_arrays() | change))
+    np.savez(tmp_path / "bad.npz", **(tiny_arrays() | change))  # type: ignore[arg-type]
     with pytest.raises(EngineError, match=reason):
         BodyModel.load(tmp_path / "bad.npz")
 

@@ -101,7 +101,7 @@ def test_it_stands_in_a_t_pose(open_body: BodyModel) -> None:
 
     def direction(start: str, end: str) -> np.ndarray:
         bone = joints[joint(end)] - joints[joint(start)]
-        return bone / np.linalg.norm(bone)
+        return np.asarray(bone / np.linalg.norm(bone))
 
     # The directions that SMPL's rotations are relative to.
     for start, end, wanted in (
@@ -123,7 +123,7 @@ def test_limb_directions_hold_for_every_shape(open_body: BodyModel, random: np.r
     def directions(betas: np.ndarray) -> np.ndarray:
         joints = open_body.rest_joints(betas)
         bones = np.array([joints[b] - joints[a] for a, b in ((16, 18), (18, 20), (1, 4), (4, 7))])
-        return bones / np.linalg.norm(bones, axis=1, keepdims=True)
+        return np.asarray(bones / np.linalg.norm(bones, axis=1, keepdims=True))
 
     mean = directions(np.zeros(10))
     for betas in random.normal(size=(50, 10)):

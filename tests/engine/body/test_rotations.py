@@ -13,7 +13,7 @@ ANGLES = [0.0, 1e-12, 1e-7, 1e-4, 0.3, 1.5, 3.0, np.pi - 1e-4, np.pi - 1e-7, np.
 def vectors_of(angle: float, random: np.random.Generator, count: int = 50) -> np.ndarray:
     axes = random.normal(size=(count, 3))
     axes[:3] = np.eye(3)
-    return angle * axes / np.linalg.norm(axes, axis=1, keepdims=True)
+    return np.asarray(angle * axes / np.linalg.norm(axes, axis=1, keepdims=True))
 
 
 @pytest.mark.parametrize("angle", ANGLES)

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from old_pickles import chumpy, python2_pickle, select, sparse
 
 from engine.body import smpl
 from engine.body.model import SMPL_PARENTS, BodyModel
 from engine.errors import EngineError
+from tests.engine.body.old_pickles import chumpy, python2_pickle, select, sparse
 
 V = smpl.VERTEX_COUNT
 

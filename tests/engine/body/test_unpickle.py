@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from old_pickles import python2_chumpy, python2_select, python2_sparse
 
 from engine.body import unpickle
 from engine.errors import EngineError
+from tests.engine.body.old_pickles import python2_chumpy, python2_select, python2_sparse
 
 
 def read(content: bytes) -> Any:
@@ -34,7 +34,7 @@ class Hostile:
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_arrays_of_every_kind_and_protocol(protocol: int) -> None:
-    content = {
+    content: dict[str, Any] = {
         "float": np.arange(6.0).reshape(2, 3),
         "fortran": np.asfortranarray(np.arange(6).reshape(2, 3)),
         "big_endian": np.arange(4, dtype=">i4"),
