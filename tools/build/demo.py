@@ -35,8 +35,10 @@ def run(video: Path | None, out: Path) -> int:
             [engine_python, "-m", "engine", "preview", take, video, "--out", preview],
             cwd=ROOT,
             env=child_environment(),
+            stdout=subprocess.DEVNULL,
         )
-        print("Building the Blender scene …", file=sys.stderr)
+        if scene_process.poll() is None:
+            print("Waiting for Blender to write the scene", file=sys.stderr)
         scene = result(scene_process, scene_command)
     if shown.returncode:
         raise BuildError(
