@@ -8,7 +8,7 @@ from ..errors import EngineError
 from ..video.frames import VideoInfo
 
 TYPICAL_FOCAL = 0.9
-"""Focal length over the longer side of the picture: phone main cameras in video mode, 24-35 mm lenses on full frame
+"""Focal length over the longer side of the picture. Phones in video mode and 24-35 mm lenses on full frame
 lie between 0.7 and 1.0. A wrong guess moves the person along the optical axis and hardly changes the pose."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +17,7 @@ from ..errors import EngineError
 from ..fit.camera import project
 from ..fit.residual import full_vertices, upsampling_weights
 from ..motion.quality import take_quality
+from ..motion.swaps import unswap
 from ..pose2d.landmarker import Landmarker
 from ..pose2d.tracking import Tracker, Tracks
 from ..protocol.take import TakeWriter
@@ -121,6 +122,15 @@ def capture(source: FrameSource, options: CaptureOptions, reporter: Reporter) ->
         )
     if len(tracks.person_id) < options.people:
         reporter.warning(f"{options.people} people were asked for, {len(tracks.person_id)} found.")
+    tracks = replace(
+        tracks,
+        keypoints2d=np.stack(
+            [
+                unswap(frame_time, *person)[0]
+                for person in zip(tracks.keypoints2d, tracks.visible, strict=True)
+            ]
+        ),
+    )
 
     people = []
     for number, (keypoints, visible) in enumerate(zip(tracks.keypoints2d, tracks.visible, strict=True)):
@@ -199,7 +209,9 @@ def write(
                 check(reporter)
                 part = slice(start, min(start + WRITE_CHUNK, frames))
                 residual = np.tensordot(person.residual[part], person.residual_basis, 1)
-                mesh = full_vertices(body, person.poses[part], person.betas, person.trans[part], residual, upsample)
+                mesh = full_vertices(
+                    body, person.poses[part], person.betas, person.trans[part], residual, upsample
+                )
                 landmarks[number, part] = body.landmarks(mesh)
                 yield mesh
                 reporter.progress("write", number * frames + part.stop, count * frames)

@@ -12,7 +12,7 @@ from ..fit.residual import full_vertices
 from .lift import Lifter
 
 SHAPE_FRAMES = 30
-"""The first frames decide the preview's shape; the take's own is estimated from the whole video at the end."""
+"""The first frames decide the preview's shape; the take's own comes from the whole video at the end."""
 
 
 class LivePreview:
@@ -36,7 +36,8 @@ class LivePreview:
         still = np.zeros((1, 3), np.float32)
         landmarks = self.points.posed(poses, self.betas, still)[:, -33:]
         place = camera_translation(landmarks, keypoints[None], self.camera_matrix).translation
-        return full_vertices(self.body, poses, self.betas, place)[0]
+        mesh: np.ndarray = full_vertices(self.body, poses, self.betas, place)[0]
+        return mesh
 
     def _learn_shape(self, target: np.ndarray) -> None:
         if len(self._first) < SHAPE_FRAMES:

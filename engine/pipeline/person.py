@@ -13,8 +13,8 @@ from ..fit.points import PointBody
 from ..fit.pose import fit_frames, fit_shape
 from ..fit.residual import rest_residual
 from ..fit.snap import snap_to_detections
-from ..motion.infill import infill_values
-from ..motion.smoothing import smooth_take, smooth_translation, smooth_values
+from ..motion.infill import infill_translation, infill_values
+from ..motion.smoothing import smooth_take, smooth_translation, smooth_values, translation_outliers
 from .lift import Lifter
 
 SHAPE_FRAMES = 200
@@ -83,8 +83,8 @@ def solve_person(
         chunk = seen[start : start + CHUNK]
         target = targets(chunk)
         poses[chunk], place, _ = fit_frames(points, target, betas)
-        residual = rest_residual(points, target, poses[chunk], betas, place)[:, :-33]
-        coefficients[chunk] = residual.reshape(len(chunk), -1) @ basis.reshape(len(basis), -1).T
+        left = rest_residual(points, target, poses[chunk], betas, place)[:, :-33]
+        coefficients[chunk] = left.reshape(len(chunk), -1) @ basis.reshape(len(basis), -1).T
         progress(min(start + CHUNK, len(seen)), len(seen))
 
     def place_by_camera(poses: np.ndarray) -> np.ndarray:
@@ -100,20 +100,20 @@ def solve_person(
     )
     smooth = smooth_take(times, poses, trans, visible, strength=smoothing)
     # The smoothed pose is placed anew, so that it lies on the person and not where the raw pose lay.
-    trans = place_by_camera(smooth.poses)
-    trans = smooth_take(times, smooth.poses, trans, visible, strength=0.0).trans
-    trans = smooth_translation(times, trans, strength=smoothing)
-    coefficients = infill_values(times, coefficients, visible)
+    placed = infill_translation(times, place_by_camera(smooth.poses), visible)
+    placed = infill_translation(times, placed, ~translation_outliers(times, placed))
+    placed = smooth_translation(times, placed, strength=smoothing)
+    residual = infill_values(times, coefficients, visible)
     if smoothing > 0 and frames > 2:
-        coefficients = smooth_values(times, coefficients, RESIDUAL_WIDTH * smoothing)
+        residual = smooth_values(times, residual, RESIDUAL_WIDTH * smoothing)
     return PersonMotion(
         smooth.poses,
         betas,
-        trans.astype(np.float32),
+        placed.astype(np.float32),
         visible,
         smooth.infilled,
         basis.astype(np.float32),
-        coefficients.astype(np.float32),
+        residual.astype(np.float32),
         np.asarray(lifter.mesh.vertex_ids),
     )
 
@@ -121,8 +121,8 @@ def solve_person(
 def residual_basis(residual: np.ndarray) -> np.ndarray:
     """The `RESIDUAL_RANK` directions (K,N,3), orthonormal, that hold most of the residuals (F,N,3).
 
-    Not centred: a residual that never moves is a direction like any other. A low rank keeps a take of any length small and
-    lets Blender carry it with as many shape keys.
+    Not centred: a residual that never moves is a direction like any other. A low rank keeps a take of any
+    length small and lets Blender carry it with as many shape keys.
     """
     flat = residual.reshape(len(residual), -1).astype(np.float64)
     _, _, rows = np.linalg.svd(flat, full_matrices=False)

@@ -1,8 +1,11 @@
 """Our own Pose2Mesh: MediaPipe's 33 landmarks → an even coarse mesh of the open body.
 
-The architecture is the published one, PoseNet then MeshNet on a pyramid of the mesh's graphs, with four differences, each
-measured in `docs/training.md`: confidence and angular extent are inputs (see `observation`), dropout is off because the data
-never repeat, the graphs have no padding nodes, and MeshNet adds to a linear decoding of the lifted landmarks, which
+The architecture is the published one, PoseNet then MeshNet on a pyramid of the mesh's graphs, with four
+differences, each
+measured in `docs/training.md`: confidence and angular extent are inputs (see `observation`), dropout is
+off because the data
+never repeat, the graphs have no padding nodes, and MeshNet adds to a linear decoding of the lifted
+landmarks, which
 spares it learning where the limbs are.
 """
 
@@ -27,7 +30,9 @@ from .observation import Observation
 
 LANDMARKS = 33
 LIFT_UNIT = 0.25
-"""Metres per unit of PoseNet's output: near 1 at the start, where millimetres would need thousands of steps to grow."""
+"""Metres per unit of PoseNet's output: near 1 at the start, where millimetres would need thousands of
+steps to grow.
+"""
 FORMAT = "pose2mesh-body-network 1"
 
 
@@ -72,7 +77,9 @@ def body_config(
 
 
 class BodyNetwork(nn.Module):
-    """Observation → landmarks (B,33,3) and coarse vertices (B,N,3), metres, virtual camera axes, pelvis at the origin."""
+    """Observation → landmarks (B,33,3) and coarse vertices (B,N,3), metres, virtual camera axes, pelvis at
+    the origin.
+    """
 
     decode: Tensor
 
@@ -82,7 +89,7 @@ class BodyNetwork(nn.Module):
         self.mesh = mesh
         self.network = Pose2Mesh(config, pyramid)
         # Training starts from the linear decoding alone.
-        nn.init.zeros_(self.network.pose2mesh.cl[-1].weight)
+        nn.init.zeros_(next(self.network.pose2mesh.cl[-1].parameters()))
         self.register_buffer("decode", torch.as_tensor(mesh.decode, dtype=torch.float32), persistent=False)
 
     @property
@@ -101,11 +108,14 @@ class BodyNetwork(nn.Module):
         return joints.float() * LIFT_UNIT
 
     def decode_mesh(self, observation: Observation, landmarks: Tensor) -> Tensor:
-        """MeshNet alone: vertices (B,N,3) m from the observation and the lifted landmarks (not trained through)."""
+        """MeshNet alone: vertices (B,N,3) m from the observation and the lifted landmarks (not trained
+        through).
+        """
         landmarks = landmarks.detach()
         features = torch.cat((self._features(observation), landmarks), -1)
         residual = self.network.pose2mesh(features)[:, self.network.vertex_slots]
-        return self.decode @ landmarks + residual.float()
+        vertices: Tensor = self.decode @ landmarks + residual.float()
+        return vertices
 
     def _features(self, observation: Observation) -> Tensor:
         extent = observation.extent[:, None].expand(-1, LANDMARKS, 1)
@@ -129,7 +139,8 @@ def mesh_from_arrays(arrays: dict[str, Any]) -> BodyMesh:
 
 
 def save_body_network(network: BodyNetwork, path: Path, training: dict[str, Any]) -> None:
-    """One safetensors file: half-precision weights, the coarse mesh, and in its metadata the description and the training.
+    """One safetensors file: half-precision weights, the coarse mesh, and in its metadata the description
+    and the training.
 
     Half precision halves the download; it moves vertices by less than 0.1 mm (measured in the tests).
     """

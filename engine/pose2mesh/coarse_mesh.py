@@ -1,6 +1,7 @@
 """The mesh the light network works on: an even subset of the body's vertices and its own triangles.
 
-Farthest-point sampling on the surface picks the vertices; three geodesic Voronoi cells that meet in a triangle of the
+Farthest-point sampling on the surface picks the vertices; three geodesic Voronoi cells that meet in a
+triangle of the
 body give a triangle of the coarse mesh (the intrinsic Delaunay dual).
 """
 
@@ -18,7 +19,8 @@ def coarse_mesh(vertices: np.ndarray, triangles: np.ndarray, count: int) -> tupl
         vertices: (V,3) m; triangles: (T,3); count: number of coarse vertices.
 
     Returns:
-        ids (N,) int64 into the vertices, ascending, N at most `count`, and triangles (S,3) int64 into the ids.
+        ids (N,) int64 into the vertices, ascending, N at most `count`, and triangles (S,3) int64 into the
+        ids.
     """
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
     pairs = np.unique(

@@ -1,8 +1,11 @@
 """What the network sees: 2D landmarks through a virtual camera that looks straight at the person.
 
-The published network standardises x and y apart, which throws away aspect, scale and perspective. Here the pixel rays
-are turned so that the person's centre lies on the optical axis, both axes share one scale, and that scale (the person's
-angular size) is an input of its own, as is the detector's confidence. The network therefore never has to know where in
+The published network standardises x and y apart, which throws away aspect, scale and perspective. Here
+the pixel rays
+are turned so that the person's centre lies on the optical axis, both axes share one scale, and that scale
+(the person's
+angular size) is an input of its own, as is the detector's confidence. The network therefore never has to
+know where in
 the picture the person stands.
 """
 

@@ -1,7 +1,7 @@
 """The body in torch, restricted to what training looks at: landmarks, joints and the network's vertices.
 
-Linear blend skinning is linear in the joint transforms, so every point read off the mesh by a linear regressor
-is too: p = Σ_j A_j · (Σ_v r_v w_vj [v; 1]). The bracket is linear in the shape and is computed once, which spares
+Linear blend skinning is linear in the joint transforms, so any point read off the mesh by a linear regression
+is too: p = Σ_j A_j · (Σ_v r_v w_vj [v; 1]). The bracket is linear in shape and is computed once, which spares
 skinning 12,070 vertices. Pose correctives only add to the bracket.
 """
 

@@ -1,4 +1,4 @@
-"""Errors like MediaPipe's: jitter that grows where confidence falls, displaced limbs, swaps, points outside the frame."""
+"""Errors like MediaPipe's: jitter that grows where confidence falls, moved limbs, swaps, cut frames."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _JITTER += [0.85] * 2 + [1.1] * 2 + [1.2] * 2
 class DetectorNoise:
     """Parameters in fractions of the person's standing height in the picture.
 
-    Source of the levels: MediaPipe on rendered bodies (`docs/body.md`): median 1.3 %, mean 1.6 % of the height.
+    Source of the levels: MediaPipe on rendered bodies, median 1.3 %, mean 1.6 % of the height.
     """
 
     jitter: tuple[float, ...] = field(default=tuple(0.01 * j for j in _JITTER))

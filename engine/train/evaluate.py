@@ -47,7 +47,7 @@ def evaluation_pairs(body: BodyTorch, motions: MotionSet, noise: DetectorNoise, 
 def errors(predict: Predict, batches: list[Pairs]) -> dict[str, float]:
     """MPJPE, PA-MPJPE, MPVPE, PA-MPVPE in mm and the acceleration error in mm/frame², averaged over frames.
 
-    Joints and vertices are compared with both pelvis joints at the origin; PA aligns by a similarity (Procrustes).
+    Joints and vertices are compared with both pelvis joints at the origin; PA aligns by a similarity.
     """
     sums = {"mpjpe": 0.0, "pa_mpjpe": 0.0, "mpvpe": 0.0, "pa_mpvpe": 0.0}
     accel, frames, moving = 0.0, 0, 0
@@ -78,7 +78,7 @@ def mean_distance(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def procrustes(points: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Align each frame of `points` (B,N,3) to `target` by the best similarity without reflection (Umeyama 1991)."""
+    """Align each frame of `points` (B,N,3) to `target` by a similarity without reflection (Umeyama 1991)."""
     mean_p, mean_t = points.mean(1, keepdims=True), target.mean(1, keepdims=True)
     p, t = points - mean_p, target - mean_t
     u, s, vt = np.linalg.svd(p.transpose(0, 2, 1) @ t)
@@ -86,7 +86,7 @@ def procrustes(points: np.ndarray, target: np.ndarray) -> np.ndarray:
     sign[:, 2] = np.sign(np.linalg.det(u) * np.linalg.det(vt))
     rotation = u * sign[:, None] @ vt
     scale = (s * sign).sum(1) / np.square(p).sum((1, 2))
-    return scale[:, None, None] * p @ rotation + mean_t
+    return np.asarray(scale[:, None, None] * p @ rotation + mean_t)
 
 
 def evaluate(

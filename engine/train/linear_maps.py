@@ -1,4 +1,4 @@
-"""Linear maps between points of the posed body, learned once by ridge regression with rows that sum to one."""
+"""Linear maps between points of the posed body: ridge regression, rows that sum to one."""
 
 from __future__ import annotations
 

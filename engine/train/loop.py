@@ -63,7 +63,8 @@ def draw_pairs(
 
 def edge_lengths(vertices: Tensor, edges: Tensor) -> Tensor:
     """(B,N,3), (E,2) → (B,E) m."""
-    return (vertices[:, edges[:, 0]] - vertices[:, edges[:, 1]]).norm(dim=-1)
+    lengths: Tensor = (vertices[:, edges[:, 0]] - vertices[:, edges[:, 1]]).norm(dim=-1)
+    return lengths
 
 
 @dataclass
@@ -90,8 +91,8 @@ def train(
     """Run one stage and keep `checkpoint` up to date; the log goes beside it as `.jsonl`.
 
     Args:
-        number: of the stage in its configuration. A checkpoint that lies further on makes this a no-op, one within the
-            stage is resumed, one of the stage before gives the weights.
+        number: of the stage in its configuration. A checkpoint that lies further on makes this a no-op, one
+            within the stage is resumed, one of the stage before gives the weights.
     """
     noise, synthesis = noise or DetectorNoise(), synthesis or Synthesis()
     network.to(body.device).train()
@@ -111,7 +112,7 @@ def train(
         with torch.autocast(body.device.type, dtype=torch.bfloat16):
             losses = compute_losses(network, pairs, edges, schedule)
         optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()
+        torch.autograd.backward(torch.stack(list(losses.values())).sum())
         torch.nn.utils.clip_grad_norm_(network.parameters(), 100.0)
         optimizer.step()
         progress.step += 1
@@ -131,13 +132,17 @@ def train(
     _save(network, optimizer, progress, checkpoint)
 
 
-def compute_losses(network: BodyNetwork, pairs: Pairs, edges: Tensor, schedule: Schedule) -> dict[str, Tensor]:
+def compute_losses(
+    network: BodyNetwork, pairs: Pairs, edges: Tensor, schedule: Schedule
+) -> dict[str, Tensor]:
     """L1 of landmarks, vertices and edge lengths in mm, as in Pose2Mesh section 6 without the normal loss."""
     landmarks = network.lift(pairs.observation)
     losses = {"lift": (landmarks - pairs.landmarks).abs().mean() * 1000}
     if schedule.stage == "mesh":
         part = slice(0, schedule.mesh_batch)
-        vertices = network.decode_mesh(Observation(*(field[part] for field in pairs.observation)), landmarks[part])
+        vertices = network.decode_mesh(
+            Observation(*(field[part] for field in pairs.observation)), landmarks[part]
+        )
         losses["vertex"] = (vertices - pairs.vertices[part]).abs().mean() * 1000
         difference = edge_lengths(vertices, edges) - edge_lengths(pairs.vertices[part], edges)
         losses["edge"] = 2 * difference.abs().mean() * 1000
@@ -149,14 +154,17 @@ def _optimizer(network: BodyNetwork, schedule: Schedule) -> torch.optim.AdamW:
     groups = [lifter]
     if schedule.stage == "mesh":
         lifter["full_lr"] = schedule.learning_rate * schedule.lift_rate
-        groups.append({"params": list(network.network.pose2mesh.parameters()), "full_lr": schedule.learning_rate})
+        groups.append(
+            {"params": list(network.network.pose2mesh.parameters()), "full_lr": schedule.learning_rate}
+        )
     return torch.optim.AdamW(groups, lr=schedule.learning_rate, weight_decay=1e-4, betas=(0.9, 0.98))
 
 
 def _edges(network: BodyNetwork, device: torch.device) -> Tensor:
     triangles = torch.as_tensor(network.mesh.triangles, dtype=torch.long, device=device)
     pairs = torch.cat([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    return torch.unique(pairs.sort(1)[0], dim=0)
+    edges: Tensor = torch.unique(pairs.sort(1)[0], dim=0)
+    return edges
 
 
 def _share_done(schedule: Schedule, progress: Progress) -> float:

@@ -37,7 +37,8 @@ def load_motions(path: Path, body: BodyModel, unique_only: bool = True) -> Motio
     """Read a motion file and retarget its limb directions to the body.
 
     Args:
-        path: `.npz` with `poses` (N,24,3), `rest_joints` (24,3), `parents`, `clip_index`, `clip_names`, `unique_idx`.
+        path: `.npz` with `poses` (N,24,3), `rest_joints` (24,3), `parents`, `clip_index`, `clip_names`,
+            `unique_idx`.
         body: the body whose rest skeleton the rotations shall fit.
         unique_only: keep only the thinned frames (`unique_idx`), where no action is over-represented.
 
@@ -55,7 +56,7 @@ def load_motions(path: Path, body: BodyModel, unique_only: bool = True) -> Motio
         raise EngineError(f"The motion file {path.name} does not exist: check the path.") from error
     except (KeyError, ValueError, OSError) as error:
         raise EngineError(
-            f"{path.name} is not a motion file ({error}): give an .npz with poses, rest_joints and unique_idx."
+            f"{path.name} is no motion file ({error}): give an .npz with poses, rest_joints, unique_idx."
         ) from error
     rotations = matrix_from_axis_angle(torch.from_numpy(poses[keep]))
     target = torch.from_numpy(np.asarray(body.rest_joints(np.zeros(10, np.float32)), np.float32))
@@ -65,7 +66,7 @@ def load_motions(path: Path, body: BodyModel, unique_only: bool = True) -> Motio
 
 
 def retarget(rotations: Tensor, source_rest: Tensor, target_rest: Tensor, parents: list[int]) -> Tensor:
-    """Keep every limb's direction in space on another rest skeleton: R' = R · minrot(d' → d) in world rotations.
+    """Keep every limb's direction in space on another rest skeleton: R' = R · minrot(d' → d) in the world.
 
     Args:
         rotations: (N,24,3,3) local; source_rest, target_rest: (24,3).

@@ -1,4 +1,4 @@
-"""Train a weight file from a configuration and a motion file, stage after stage; resumes where it was stopped."""
+"""Train a weight file from a configuration and a motion file; a stopped training resumes where it was."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training pairs made on the fly: motions × recombination × shapes × cameras × detector errors, vectorised."""
+"""Training pairs on the fly: motions × recombination × shapes × cameras × detector errors, vectorised."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Synthesis:
 
 @dataclass(frozen=True)
 class Pairs:
-    """A batch: the observation and the truth in the virtual camera's axes, metres, pelvis joint at the origin."""
+    """Observations and the truth: virtual camera axes, metres, pelvis joint at the origin."""
 
     observation: Observation
     landmarks: Tensor

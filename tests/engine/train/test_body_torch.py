@@ -19,5 +19,9 @@ def test_points_agree_with_the_full_body(body: BodyModel) -> None:
         np.testing.assert_allclose(vertices[i], full[0, ids], atol=2e-6)
         np.testing.assert_allclose(landmarks[i], body.landmarks(full)[0], atol=2e-6)
         transforms = body.transforms(poses[i : i + 1].numpy(), rest_joints)[0]
-        posed = np.einsum("jab,jb->ja", transforms[:, :3, :3], rest_joints) + transforms[:, :3, 3] - rest_joints[0]
+        posed = (
+            np.einsum("jab,jb->ja", transforms[:, :3, :3], rest_joints)
+            + transforms[:, :3, 3]
+            - rest_joints[0]
+        )
         np.testing.assert_allclose(joints[i], posed, atol=2e-6)

@@ -18,7 +18,9 @@ def random_rotations(count: int, seed: int = 0) -> torch.Tensor:
     return matrix_from_axis_angle(0.6 * torch.randn(count, 24, 3, generator=generator))
 
 
-def test_only_the_thinned_frames_are_read_unless_all_are_asked_for(motion_file: Path, body: BodyModel) -> None:
+def test_only_the_thinned_frames_are_read_unless_all_are_asked_for(
+    motion_file: Path, body: BodyModel
+) -> None:
     assert len(load_motions(motion_file, body).rotations) == 40
     everything = load_motions(motion_file, body, unique_only=False)
     assert len(everything.rotations) == 80
@@ -71,7 +73,7 @@ def test_rotation_between_turns_one_direction_into_the_other() -> None:
 def test_a_file_that_is_no_motion_file_is_refused_in_one_sentence(tmp_path: Path, body: BodyModel) -> None:
     other = tmp_path / "other.npz"
     np.savez(other, something=np.zeros(3))
-    with pytest.raises(EngineError, match="not a motion file"):
+    with pytest.raises(EngineError, match="no motion file"):
         load_motions(other, body)
     with pytest.raises(EngineError, match="does not exist"):
         load_motions(tmp_path / "absent.npz", body)

@@ -14,7 +14,9 @@ from engine.train.synthesis import Synthesis
 
 
 def test_the_truth_lies_on_the_observation_without_noise(motion_file: Path, body: BodyModel) -> None:
-    """Some translation along the virtual axis projects the 3D landmarks exactly onto what the network sees."""
+    """Some translation along the virtual axis projects the 3D landmarks exactly onto what the network
+    sees.
+    """
     points, motions = BodyTorch(body, np.arange(10)), load_motions(motion_file, body)
     synthesis = Synthesis(focal_error=0.0)
     pairs = draw_pairs(points, motions, 32, CLEAN, synthesis, torch.Generator().manual_seed(0))

@@ -35,16 +35,24 @@ def test_training_learns(trained: Path, motion_file: Path, small: TrainConfig, t
     before = evaluate_weights(str(untrained), motion_file, torch.device("cpu"))
     after = evaluate_weights(str(trained), motion_file, torch.device("cpu"))
     assert after["clean"]["mpjpe"] < 0.6 * before["clean"]["mpjpe"]
-    assert set(after["clean"]) == set(after["detector_noise"]) == {"mpjpe", "pa_mpjpe", "mpvpe", "pa_mpvpe", "accel"}
+    assert (
+        set(after["clean"])
+        == set(after["detector_noise"])
+        == {"mpjpe", "pa_mpjpe", "mpvpe", "pa_mpvpe", "accel"}
+    )
     assert after["clean"]["mpvpe"] < after["detector_noise"]["mpvpe"]
 
 
-def test_a_stopped_training_goes_on_where_it_was(small: TrainConfig, motion_file: Path, tmp_path: Path) -> None:
+def test_a_stopped_training_goes_on_where_it_was(
+    small: TrainConfig, motion_file: Path, tmp_path: Path
+) -> None:
     half = replace(small, stages=(small.stages[0],))
     run(half, motion_file, tmp_path, torch.device("cpu"))
     run(small, motion_file, tmp_path, torch.device("cpu"))
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    assert state["progress"]["stage"] == 1 and state["progress"]["step"] == 30 and state["progress"]["finished"]
+    assert (
+        state["progress"]["stage"] == 1 and state["progress"]["step"] == 30 and state["progress"]["finished"]
+    )
 
 
 def test_the_weights_say_how_they_were_made(trained: Path) -> None:

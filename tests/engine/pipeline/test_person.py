@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pipeline_helpers import Walker
+
+from engine.body.model import BodyModel
+from engine.fit.camera import project
+from engine.pipeline.lift import Lifter
+from engine.pipeline.person import PersonMotion, solve_person
+from engine.pipeline.world import posed_joints, stand_on_ground
+
+
+def solve(walker: Walker, body: BodyModel, visible: np.ndarray, frames: slice = slice(None)) -> PersonMotion:
+    lifter = Lifter("open_body_light", torch.device("cpu"))
+    return solve_person(
+        walker.times[frames],
+        walker.keypoints[frames],
+        visible[frames],
+        walker.camera,
+        body,
+        lifter,
+        1.0,
+        lambda *_: None,
+    )
+
+
+@pytest.fixture(scope="module")
+def solved(walker: Walker, body: BodyModel) -> PersonMotion:
+    return solve(walker, body, np.ones(40, bool))
+
+
+def test_the_body_lies_on_the_detections(solved: PersonMotion, walker: Walker, body: BodyModel) -> None:
+    landmarks = body.landmarks(body.vertices(solved.poses, solved.betas, solved.trans))
+    distance = np.linalg.norm(project(landmarks, walker.camera) - walker.keypoints[..., :2], axis=-1)
+    height = np.ptp(walker.keypoints[..., 1], axis=1).mean()
+    assert np.median(distance) < 0.02 * height
+
+
+def test_depth_and_joints_are_near_the_truth(solved: PersonMotion, walker: Walker, body: BodyModel) -> None:
+    assert np.abs(solved.trans[:, 2] / walker.trans[:, 2] - 1).max() < 0.12
+    joints = posed_joints(body, solved)
+    truth = posed_joints(body, PersonMotion(walker.poses, walker.betas, walker.trans, *[np.zeros(0)] * 5))
+    error = np.linalg.norm((joints - joints[:, :1]) - (truth - truth[:, :1]), axis=-1)
+    assert error.mean() < 0.09
+
+
+def test_a_gap_is_filled_and_said(walker: Walker, body: BodyModel) -> None:
+    visible = np.ones(40, bool)
+    visible[15:22] = False
+    gap = solve(walker, body, visible)
+    assert gap.infilled[15:22].all()
+    assert not gap.visible[15:22].any() and gap.visible[:15].all()
+    assert np.linalg.norm(np.diff(gap.trans, axis=0), axis=1).max() < 0.15
+
+
+def test_one_frame_is_enough(walker: Walker, body: BodyModel) -> None:
+    one = solve(walker, body, np.ones(40, bool), slice(0, 1))
+    world = stand_on_ground(walker.times[:1], [one], body)
+    assert np.isfinite(one.poses).all() and np.isfinite(world.world_from_camera).all()
+
+
+def test_the_walker_stands_on_the_floor_of_an_upright_world(
+    solved: PersonMotion, walker: Walker, body: BodyModel
+) -> None:
+    world = stand_on_ground(walker.times, [solved], body)
+    rotation = world.world_from_camera[:3, :3]
+    np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-5)
+    up = rotation.T @ [0, 0, 1]
+    assert up @ [0, -1, 0] > np.cos(np.radians(10))
+    vertices = body.vertices(world.people[0].poses, world.people[0].betas, world.people[0].trans)
+    heights = (vertices @ rotation.T + world.world_from_camera[:3, 3])[..., 2]
+    assert -0.08 < np.median(heights.min(axis=1)) < 0.08
+    assert 1.4 < np.median(heights.max(axis=1)) < 2.1
