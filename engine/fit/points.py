@@ -66,6 +66,8 @@ class PointBody:
             share = np.full(33, landmark_importance / 33)
             importance = np.concatenate([importance * (1 - landmark_importance), share])
 
+        used = np.any(model.landmark_regressor != 0, axis=0)
+
         def mixed(values: Array) -> Float:
             """Values of vertices (V,C) times skinning weights, mixed to points: (N,24,C)."""
             parts = np.asarray(model.weights[ids][:, :, None] * values[ids][:, None], dtype=np.float64)
@@ -73,7 +75,7 @@ class PointBody:
                 return parts
             mixes = np.zeros((33, 24, values.shape[1]))
             for joint, weight in enumerate(model.weights.T):
-                moved = np.flatnonzero(weight)
+                moved = np.flatnonzero(used & (weight != 0))
                 mixes[:, joint] = (model.landmark_regressor[:, moved] * weight[moved]) @ values[moved]
             return np.concatenate([parts, mixes])
 
