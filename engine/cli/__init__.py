@@ -14,6 +14,7 @@ from typing import Final
 
 from .. import __version__
 from ..errors import EngineError
+from .threads import limit_threads
 
 COMMANDS: Final = (
     "capture",
@@ -26,6 +27,8 @@ COMMANDS: Final = (
     "import_checkpoint",
     "serve",
 )
+ALL_CORES: Final = frozenset({"train", "bench"})
+"""Commands that may have the whole machine."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,13 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not ALL_CORES.intersection(given[:1]):
+        limit_threads()
     modules = {}
     for name in COMMANDS:
         if importlib.util.find_spec(f"{__name__}.{name}") is not None:
             module = importlib.import_module(f"{__name__}.{name}")
             module.add_parser(subparsers)
             modules[name.replace("_", "-")] = module
-    parsed = parser.parse_args(arguments)
+    parsed = parser.parse_args(given)
     try:
         return int(modules[parsed.command].run(parsed))
     except EngineError as error:

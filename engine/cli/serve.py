@@ -17,7 +17,6 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 def run(_: argparse.Namespace) -> int:
     """Never returns: libraries' threads must not hold the process back."""
-    limit_threads()
     faulthandler.enable()  # a crash of native code leaves its place in the log
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in Blender's terminal: Blender decides
     from ..serve.child import serve
@@ -25,10 +24,3 @@ def run(_: argparse.Namespace) -> int:
     code = serve()
     sys.stderr.flush()
     os._exit(code)
-
-
-def limit_threads() -> None:
-    """At most eight threads per library: more fight each other. Before any of them is loaded."""
-    count = str(min(os.cpu_count() or 1, 8))
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
-        os.environ.setdefault(name, count)
