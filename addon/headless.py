@@ -78,8 +78,11 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     out.mkdir(parents=True, exist_ok=True)
 
     bpy.ops.wm.read_homefile(use_factory_startup=True)
-    for start_object in tuple(bpy.data.objects):  # the cube, its camera and its light
-        bpy.data.objects.remove(start_object)
+    for start in (*bpy.data.objects, *bpy.data.collections):  # the cube, its camera, its light
+        bpy.data.batch_remove([start])
+    sky = bpy.context.scene.world.node_tree.nodes.get("Background")
+    if sky is not None:
+        sky.inputs["Color"].default_value = (0.4, 0.45, 0.5, 1.0)
     say(f"baking {take.people} x {take.frames} frames")
     made = assemble(
         take,
@@ -94,7 +97,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     blend = out / f"{options.name}.blend"
     say(f"writing {blend.name}")
     with _muted():
-        bpy.ops.wm.save_as_mainfile(filepath=str(blend), compress=True, relative_remap=True)
+        bpy.ops.wm.save_as_mainfile(filepath=str(blend), compress=True)
     say(f"writing {options.name}.fbx")
     with _muted():
         files = fbx.export(out / f"{options.name}.fbx", made.characters, scene, options.preset)

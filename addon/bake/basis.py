@@ -132,7 +132,10 @@ def _smallest(
 
 
 def _largest(flat: FloatArray) -> float:
-    return float(np.sqrt(np.square(flat.reshape(len(flat), -1, 3)).sum(axis=2).max(initial=0.0)))
+    """The longest of the vectors in rows of x, y, z, x, y, z …"""
+    squares = flat * flat
+    # NumPy is slow along an axis of three.
+    return float(np.sqrt((squares[:, 0::3] + squares[:, 1::3] + squares[:, 2::3]).max(initial=0.0)))
 
 
 def _rebias(

@@ -67,5 +67,4 @@ def skin_material(tint: int = 0) -> bpy.types.Material:
     if shader is not None:
         shader.inputs["Base Color"].default_value = colour
         shader.inputs["Roughness"].default_value = 0.6
-        shader.inputs["Subsurface Weight"].default_value = 0.05
     return material

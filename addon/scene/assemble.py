@@ -8,6 +8,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
+from mathutils import Vector
 
 from ...engine.body.model import BodyModel
 from ...engine.protocol.take import Take
@@ -78,7 +79,7 @@ def assemble(
     scene.camera = eye
     warnings = look_through(eye, scene, take, video)
     if not any(obj.type == "LIGHT" for obj in scene.objects):
-        collection.objects.link(_sun())
+        collection.objects.link(_sun(eye))
     scene.frame_set(scene.frame_start)
     return Assembled(people, reports, eye, warnings)
 
@@ -120,11 +121,13 @@ def show_camera_views() -> None:
                         space.region_3d.view_perspective = "CAMERA"
 
 
-def _sun() -> bpy.types.Object:
+def _sun(eye: bpy.types.Object) -> bpy.types.Object:
+    """A soft light from over the camera's shoulder: the side that was filmed is the side that is lit."""
     light = bpy.data.lights.new("key_light", "SUN")
     light.energy = 3.0
-    light.angle = 0.2
+    light.angle = 0.3
     sun = bpy.data.objects.new("key_light", light)
-    sun.rotation_euler = (0.7, 0.2, 0.6)
-    sun.location = (0.0, 0.0, 4.0)
+    along = eye.matrix_world.to_3x3() @ Vector((0.5, 0.0, -1.0))
+    sun.rotation_euler = Vector((along.x, along.y, -0.8)).to_track_quat("-Z", "Y").to_euler()
+    sun.location = eye.matrix_world.translation + Vector((0.0, 0.0, 2.0))
     return sun
