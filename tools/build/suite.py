@@ -14,6 +14,7 @@ from tools.build.environments import BLENDERS, child_environment, engine
 
 REPORTS = ROOT / "build" / "reports"
 MOUNT = ROOT / "build" / "mypy"
+PACKAGE = "pose2mesh_mocap"
 TYPED = ("build.py", "engine", "lock", "tools", "tests")
 
 
@@ -65,8 +66,7 @@ def check_style_and_types(python: Path) -> Tally:
     steps: list[tuple[str, list[str], dict[str, str]]] = [
         ("ruff check", ["ruff", "check", "."], {}),
         ("ruff format", ["ruff", "format", "--check", "."], {}),
-        ("mypy", ["mypy", *(path for path in TYPED if (ROOT / path).exists())], {}),
-        ("mypy, add-on", ["mypy", "-p", "pose2mesh_mocap.addon"], {"MYPYPATH": str(mount)}),
+        ("mypy", ["mypy", *TYPED, str(mount / PACKAGE / "addon")], {"MYPYPATH": str(mount)}),
     ]
     tally = Tally()
     for title, arguments, variables in steps:
@@ -79,7 +79,7 @@ def check_style_and_types(python: Path) -> Tally:
 def mount_repository() -> Path:
     """A folder in which the repository is the package `pose2mesh_mocap`, as the zip is in Blender."""
     MOUNT.mkdir(parents=True, exist_ok=True)
-    link = MOUNT / "pose2mesh_mocap"
+    link = MOUNT / PACKAGE
     if not link.exists():
         link.unlink(missing_ok=True)
         if os.name == "nt":  # a symbolic link would need administrator rights
