@@ -128,7 +128,8 @@ def take_file(
     # The camera stands 1.5 m above the floor and looks 10 degrees down: x right, y down, z forward -> Z up.
     tilt = math.radians(10)
     world = np.eye(4)
-    world[:3, :3] = [[1, 0, 0], [0, -math.sin(tilt), math.cos(tilt)], [0, -math.cos(tilt), -math.sin(tilt)]]
+    sine, cosine = math.sin(tilt), math.cos(tilt)
+    world[:3, :3] = np.array([[1, 0, 0], [0, -sine, cosine], [0, -cosine, -sine]])
     world[2, 3] = 1.5
 
     poses, trans, vertices, betas = [], [], [], []

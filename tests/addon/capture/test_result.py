@@ -21,7 +21,7 @@ PATIENCE = 30.0
 @pytest.fixture
 def take(addon: Any, empty_file: None, boxes: Any, box_take: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A take of two people whose body the builder finds."""
-    monkeypatch.setattr(result.BodyModel, "load", lambda name: boxes)
+    monkeypatch.setattr("pose2mesh_mocap.engine.body.model.BodyModel.load", lambda name: boxes)
     return box_take(people=2, frames=10)
 
 

@@ -5,6 +5,7 @@ asset.
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,9 @@ def tiny_body(rings: int = 5, around: int = 8, seed: int = 0) -> SimpleNamespace
     """An object with what fitting reads of BodyModel: one open tube per bone, no correctives."""
     rng = np.random.default_rng(seed)
     joints = rest_joints()
-    points, weights, triangles = [], [], []
+    points: list[Any] = []
+    weights: list[Any] = []
+    triangles: list[Any] = []
     for j in range(24):
         children = np.flatnonzero(j == PARENTS)
         ends = [joints[c] for c in children] or [joints[j] + np.array(TIPS.get(j, (0, 0, 0.1)))]

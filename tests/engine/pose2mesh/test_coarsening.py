@@ -1,6 +1,7 @@
 """The published graphs come out bit for bit, whatever sorts the numbers underneath."""
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from golden import DATA, golden
 from engine.errors import EngineError
 from engine.pose2mesh import coarsening
 from engine.pose2mesh.coarsening import MeshPyramid, introsort_argsort, mesh_pyramid
+from engine.pose2mesh.config import Order
 
 PUBLISHED = [("human36", 8, 9), ("mano", 5, 6)]
 
@@ -18,10 +20,14 @@ def _sha1(*arrays: np.ndarray) -> str:
 
 
 def test_ties_fall_as_in_numpy_1_24(monkeypatch: pytest.MonkeyPatch) -> None:
-    heapsort, heapsorts = coarsening._heapsort, []
-    monkeypatch.setattr(
-        coarsening, "_heapsort", lambda v, items: heapsorts.append(len(items)) or heapsort(v, items)
-    )
+    heapsort = coarsening._heapsort
+    heapsorts: list[int] = []
+
+    def counted(values: Any, items: Any) -> Any:
+        heapsorts.append(len(items))
+        return heapsort(values, items)
+
+    monkeypatch.setattr(coarsening, "_heapsort", counted)
     with np.load(DATA / "introsort.npz") as cases:
         keys = [name for name in cases.files if name.startswith("k")]
         for name in keys:
@@ -37,7 +43,7 @@ def test_nothing_to_sort() -> None:
 
 @pytest.mark.parametrize(("name", "levels", "depth"), PUBLISHED)
 @pytest.mark.parametrize("order", ["introsort", "stable"])
-def test_published_graphs(name: str, levels: int, depth: int, order: coarsening.Order) -> None:
+def test_published_graphs(name: str, levels: int, depth: int, order: Order) -> None:
     data = golden(name)
     prefix = "graph" if order == "introsort" else "stable"
     pyramid = mesh_pyramid(data["faces"], levels, depth, order)

@@ -22,7 +22,7 @@ def handing_over(frames: list[Frame]) -> Callable[[], Frame | None]:
 
 
 def test_frames_pass_one_by_one() -> None:
-    asked = []
+    asked: list[int] = []
 
     def receive() -> Frame | None:
         asked.append(len(asked))
