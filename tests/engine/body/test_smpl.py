@@ -128,47 +128,28 @@ def test_landmarks_are_affine_and_on_the_right_side(wanted: BodyModel) -> None:
         assert regressor[landmark, vertex] > 0.5
 
 
-def difference_to_smplx(body: BodyModel, poses: np.ndarray, betas: np.ndarray) -> float:
-    """Largest distance in metres between our vertices and the `smplx` package's, given the same arrays."""
-    smplx = pytest.importorskip("smplx", reason="an optional extra under a non-commercial licence")
-    torch = pytest.importorskip("torch")
-    frames = np.asarray(poses, np.float32).reshape(-1, 24, 3)
-    count = len(body.v_template)
-    directions = body.posedirs if body.posedirs is not None else np.zeros((207, count, 3), np.float32)
-    tree = np.stack([body.parents.astype(np.int64), np.arange(24)])
-    points = ["nose", "reye", "leye", "rear", "lear"]
-    points += [side + part for side in "LR" for part in ("BigToe", "SmallToe", "Heel")]
-    fingers = [side + finger for side in "lr" for finger in ("thumb", "index", "middle", "ring", "pinky")]
-    reference = smplx.SMPL(
-        model_path="",
-        data_struct=smplx.utils.Struct(
-            v_template=body.v_template,
-            shapedirs=body.shapedirs,
-            posedirs=directions.transpose(1, 2, 0),
-            J_regressor=body.joint_regressor,
-            weights=body.weights,
-            f=body.triangles,
-            kintree_table=tree,
-        ),
-        vertex_ids=dict.fromkeys((*points, *fingers), 0),  # extra joints, not looked at
-        batch_size=len(frames),
-    )
-    shape = np.broadcast_to(np.asarray(betas, np.float32), (len(frames), 10)).copy()
-    with torch.no_grad():
-        result = reference(
-            betas=torch.from_numpy(shape),
-            global_orient=torch.from_numpy(frames[:, :1].reshape(len(frames), 3).copy()),
-            body_pose=torch.from_numpy(frames[:, 1:].reshape(len(frames), -1).copy()),
-            transl=torch.zeros(len(frames), 3),
-        )
-    ours = body.vertices(frames, betas, np.zeros((len(frames), 3), np.float32))
-    return float(np.linalg.norm(ours - result.vertices.numpy(), axis=-1).max())
-
-
 def test_smplx_agrees(wanted: BodyModel, open_body: BodyModel) -> None:
+    pytest.importorskip("smplx", reason="an optional extra under a non-commercial licence")
+    from engine.cli.import_smpl import difference_to_smplx
+
     random = np.random.default_rng(2)
     for body in (wanted, open_body):
-        assert difference_to_smplx(body, random.normal(0.0, 0.5, (2, 24, 3)), random.normal(size=10)) < 1e-5
+        difference = difference_to_smplx(body, random.normal(0.0, 0.5, (2, 24, 3)), random.normal(size=10))
+        assert difference is not None and difference < 1e-5
+
+
+def test_the_command_writes_a_body(
+    tmp_path: Path, content: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from engine.cli import main
+
+    (tmp_path / "SMPL_NEUTRAL.pkl").write_bytes(pickle.dumps(content))
+    out = tmp_path / "smpl.npz"
+    assert main(["import-smpl", str(tmp_path / "SMPL_NEUTRAL.pkl"), "--out", str(out)]) == 0
+    assert "smpl.npz" in capsys.readouterr().out
+    assert BodyModel.load(out).v_template.shape == (V, 3)
+    assert main(["import-smpl", str(tmp_path / "absent.pkl"), "--out", str(out)]) == 1
+    assert "does not exist" in capsys.readouterr().err
 
 
 def test_a_file_with_code_is_refused(tmp_path: Path, content: dict[str, Any]) -> None:
