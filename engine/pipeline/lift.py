@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 
 from ..errors import EngineError
-from ..pose2mesh.body_network import BodyMesh, load_body_network
+from ..pose2mesh.body_network import BodyMesh, load_body_network, shipped_weights
 from ..pose2mesh.observation import observe
 
-WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights"
 BATCH = 64
 
 
@@ -43,7 +40,7 @@ class Lifter:
     def __init__(self, weights: str, device: torch.device) -> None:
         self.name = weights
         self.device = device
-        self.network = load_body_network(WEIGHTS / f"{weights}.safetensors", device)
+        self.network = load_body_network(shipped_weights(weights), device)
 
     @property
     def mesh(self) -> BodyMesh:

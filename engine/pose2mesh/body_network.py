@@ -29,6 +29,7 @@ from .model import Pose2Mesh
 from .observation import Observation
 
 LANDMARKS = 33
+SHIPPED = Path(__file__).resolve().parent.parent / "assets" / "weights"
 LIFT_UNIT = 0.25
 """Metres per unit of PoseNet's output: near 1 at the start, where millimetres would need thousands of
 steps to grow.
@@ -152,6 +153,11 @@ def save_body_network(network: BodyNetwork, path: Path, training: dict[str, Any]
         "training": json.dumps(training),
     }
     save_file(tensors, path, metadata=metadata)
+
+
+def shipped_weights(name: str) -> Path:
+    """The file of a network that ships, such as "open_body_light"."""
+    return SHIPPED / f"{name}.safetensors"
 
 
 def load_body_network(path: Path, device: torch.device | str = "cpu") -> BodyNetwork:

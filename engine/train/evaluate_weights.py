@@ -10,8 +10,7 @@ import torch
 from ..body.model import BodyModel
 from ..fit.points import PointBody
 from ..fit.pose import fit_frames, fit_shape
-from ..pipeline.lift import WEIGHTS
-from ..pose2mesh.body_network import BodyNetwork, load_body_network
+from ..pose2mesh.body_network import BodyNetwork, load_body_network, shipped_weights
 from ..pose2mesh.observation import Observation
 from .body_torch import BodyTorch
 from .evaluate import Predict, evaluate
@@ -25,7 +24,7 @@ def evaluate_weights(weights: str, motions: Path, device: torch.device) -> dict[
 
     Joints are the fitted skeleton's; vertices the network's own.
     """
-    path = Path(weights) if weights.endswith(".safetensors") else WEIGHTS / f"{weights}.safetensors"
+    path = Path(weights) if weights.endswith(".safetensors") else shipped_weights(weights)
     network = load_body_network(path, device)
     body = BodyModel.load("open_body")
     points = BodyTorch(body, network.mesh.vertex_ids)
