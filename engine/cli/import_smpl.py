@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     body = import_smpl(arguments.source, arguments.out)
     print(
-        f"Wrote {arguments.out}: {len(body.v_template)} vertices; keep it, SMPL's licence lets nobody share it."
+        f"Wrote {arguments.out}: {len(body.v_template)} vertices. SMPL's licence lets nobody share it."
     )
     random = np.random.default_rng(0)
     difference = difference_to_smplx(body, random.normal(0.0, 0.4, (2, 24, 3)), random.normal(size=10))
