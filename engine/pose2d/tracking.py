@@ -30,7 +30,7 @@ _SAME: Final = 0.25  # least likeness of one person in two frames
 _SURE: Final = 0.5  # likeness below which a wanted person is looked at from near
 _DUPLICATE: Final = 0.6  # likeness of two detections of one person in one frame
 _COVERED: Final = 0.6  # share of a new person that may lie on a known one; more is a second detection of them
-_SAME_CLOTHES: Final = 0.6  # least likeness of clothes of one person who left and returned
+_RETURN: Final = 0.75  # least likeness of one person who was lost and returned
 _PATIENCE: Final = 60  # frames a person may be unseen and still be looked for by motion
 _FORGET: Final = np.float32(0.05)  # how fast remembered clothes follow the light
 _MOST: Final = 50  # tracks considered at the end
@@ -203,7 +203,7 @@ def _joined(tracks: Sequence[_Track]) -> list[_Track]:
     while True:
         pairs = [(_return(a, b), i, j) for i, a in enumerate(people) for j, b in enumerate(people[:i])]
         best, i, j = max(pairs, default=(0.0, 0, 0))
-        if best < _SAME_CLOTHES:
+        if best < _RETURN:
             return people
         people[j] = _merged(people[j], people.pop(i))
 
@@ -214,14 +214,17 @@ def _return(one: _Track, other: _Track) -> float:
     if first.clothes is None or second.clothes is None or not set(first.frames).isdisjoint(second.frames):
         return 0.0
     sizes = np.median([_size(p) for p in first.points]), np.median([_size(p) for p in second.points])
-    gap = second.frames[0] - first.frames[-1]
     if not 0.5 < sizes[0] / sizes[1] < 2.0:
         return 0.0
-    near = 1.0
-    if 0 < gap <= _PATIENCE:
-        away = float(np.linalg.norm(_centre(second.points[0]) - _centre(first.points[-1])))
-        near = float(np.exp(-0.5 * max(away / (2 * _STRIDE * gap * max(sizes)) - 1, 0) ** 2))
-    return float(first.clothes @ second.clothes) * near
+    clothes = float(first.clothes @ second.clothes) / float(
+        np.linalg.norm(first.clothes) * np.linalg.norm(second.clothes)
+    )
+    gap = second.frames[0] - first.frames[-1]
+    if not 0 < gap <= _PATIENCE:
+        return clothes
+    away = float(np.linalg.norm(_centre(second.points[0]) - _centre(first.points[-1]))) / max(sizes)
+    too_far = max(away - 0.3 - 2 * _STRIDE * gap, 0) / (2 * _STRIDE * gap)
+    return float(clothes**0.5) * float(np.exp(-0.5 * too_far**2))
 
 
 def _merged(one: _Track, other: _Track) -> _Track:
