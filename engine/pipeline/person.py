@@ -23,6 +23,10 @@ RESIDUAL_RANK = 16
 RESIDUAL_WIDTH = 0.25
 """Seconds: the residual is soft tissue and clothing at most, so it may only move slowly."""
 CHUNK = 256
+SURE, ENOUGH_POINTS = 0.5, 11
+"""A frame counts where at least half of the 22 points below the head are seen with this confidence."""
+SHORTEST_SIGHT = 0.15
+"""Seconds: people who are seen for less are ghosts."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ def solve_person(
         progress: called with (frames done, frames in all).
     """
     points = PointBody.of(body, lifter.mesh.vertex_ids, landmarks=True)
+    visible = trustworthy(times, keypoints, visible)
     landmarks_only = PointBody.of(body, np.zeros(0, np.int64), landmarks=True, landmark_importance=1.0)
     seen = np.flatnonzero(visible)
 
@@ -116,6 +121,23 @@ def solve_person(
         residual.astype(np.float32),
         np.asarray(lifter.mesh.vertex_ids),
     )
+
+
+def trustworthy(times: np.ndarray, keypoints: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """The frames (F,) bool worth lifting: enough of the body is seen, and for more than a moment.
+
+    A person cut off by the edge of the picture, or a ghost of a few frames, would otherwise bend the
+    motion between
+    the frames that are sound. Where nothing is sound, everything visible is taken.
+    """
+    sure = (keypoints[:, 11:, 2] > SURE).sum(axis=1) >= ENOUGH_POINTS
+    sound = visible & sure
+    step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], sound, [False]]).astype(int)))
+    for start, stop in edges.reshape(-1, 2):
+        if (stop - start) * step < SHORTEST_SIGHT:
+            sound[start:stop] = False
+    return sound if sound.any() else visible
 
 
 def residual_basis(residual: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from pipeline_helpers import Walker
 from engine.body.model import BodyModel
 from engine.fit.camera import project
 from engine.pipeline.lift import Lifter
-from engine.pipeline.person import PersonMotion, solve_person
+from engine.pipeline.person import PersonMotion, solve_person, trustworthy
 from engine.pipeline.world import posed_joints, stand_on_ground
 
 
@@ -73,3 +73,18 @@ def test_the_walker_stands_on_the_floor_of_an_upright_world(
     heights = (vertices @ rotation.T + world.world_from_camera[:3, 3])[..., 2]
     assert -0.08 < np.median(heights.min(axis=1)) < 0.08
     assert 1.4 < np.median(heights.max(axis=1)) < 2.1
+
+
+def test_ghosts_and_cut_off_people_are_not_trusted(walker: Walker) -> None:
+    keypoints, visible = walker.keypoints.copy(), np.ones(40, bool)
+    visible[10:38] = False
+    visible[20:22] = True  # a ghost of two frames in between
+    keypoints[38:, 11:25, 2] = 0.2  # half out of the picture
+    np.testing.assert_array_equal(trustworthy(walker.times, keypoints, visible), np.arange(40) < 10)
+
+
+def test_where_nothing_is_sound_everything_seen_is_taken(walker: Walker) -> None:
+    keypoints = walker.keypoints.copy()
+    keypoints[..., 2] = 0.1
+    visible = np.arange(40) % 2 == 0
+    np.testing.assert_array_equal(trustworthy(walker.times, keypoints, visible), visible)
