@@ -41,24 +41,25 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--body", help="body file, when it is not the one the take names")
     parser.add_argument("--quiet", action="store_true", help="no progress lines")
     options = parser.parse_args(arguments)
-    try:
-        print(json.dumps(run(options)))
-    except (RuntimeError, OSError, ValueError) as error:
-        print(f"error: {str(error).strip()}", file=sys.stderr)
-        return 1
-    except Exception as error:
-        if type(error).__name__ != "EngineError":  # its module is only importable once mounted
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    with tempfile.TemporaryDirectory(prefix="p2m-headless-") as settings:
+        # Before the first `import bpy`: nothing here reads or changes the user's own Blender settings.
+        os.environ.setdefault("BLENDER_USER_RESOURCES", settings)
+        try:
+            print(json.dumps(run(options)))
+        except (RuntimeError, OSError, ValueError) as error:
+            print(f"error: {str(error).strip()}", file=sys.stderr)
+            return 1
+        except Exception as error:
+            if type(error).__name__ != "EngineError":  # its module is only importable once mounted
+                raise
+            print(f"error: {error}", file=sys.stderr)
+            return 1
     return 0
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Do it all; the returned dictionary is what is printed."""
     started = time.perf_counter()
-    # Before the first `import bpy`: nothing here reads or changes the user's own Blender settings.
-    os.environ.setdefault("BLENDER_USER_RESOURCES", tempfile.mkdtemp(prefix="p2m-headless-"))
     import bpy
 
     _mount()
@@ -123,7 +124,10 @@ def _mount() -> None:
     """The repository as a package, as in the installed extension, without registering anything."""
     if _PACKAGE in sys.modules:
         return
-    root = Path(__file__).resolve().parent.parent
+    here = Path(__file__).resolve().parent
+    # A script's own folder comes first on the path, where `text` or `process` would be ours.
+    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != here]
+    root = here.parent
     spec = importlib.util.spec_from_file_location(
         _PACKAGE, root / "__init__.py", submodule_search_locations=[str(root)]
     )
