@@ -122,7 +122,7 @@ def _network(name: str, device: str) -> Callable[[Any], Any]:
 
 
 def _light(device: str) -> Callable[[Any], Any]:
-    """The open body's shipped network, as the pipeline calls it; random landmarks for the poses it is given."""
+    """The open body's shipped network, as the pipeline calls it, on random landmarks."""
     import torch
 
     from .body_network import load_body_network, shipped_weights
