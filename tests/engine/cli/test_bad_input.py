@@ -11,10 +11,10 @@ import pytest
 from engine.cli import main
 from engine.protocol.take import Take
 from engine.video.decode import VideoFile
+from engine.video.frames import Image
 
 SAMPLE = Path(__file__).parents[3] / "engine" / "assets" / "sample" / "balance_cam01.mp4"
 WIDTH, HEIGHT = 360, 640
-Image = clips.Image
 Run = Callable[..., tuple[int, str]]
 
 

@@ -59,7 +59,7 @@ class Pipeline:
     def __call__(self, source: Any, options: Any, reporter: Any) -> Any:
         self.options = options
         reporter.started(source.info.frame_count, source.info.fps, 64, 48, "cpu")
-        for frame in source:
+        for _ in source:
             self.frames += 1
             reporter.progress("people", self.frames, source.info.frame_count)
         reporter.warning("It is dark.")
