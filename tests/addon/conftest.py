@@ -44,6 +44,20 @@ if HAS_BPY:
 
 
 _status = 0
+_figures: list[str] = []
+
+
+@pytest.fixture
+def figure() -> Callable[[str], None]:
+    """Notes a measured figure, shown at the end of the run whatever became of the test."""
+    return _figures.append
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if _figures:
+        terminalreporter.section(f"figures, {sys.modules['bpy'].app.version_string}")
+        for line in _figures:
+            terminalreporter.write_line(line)
 
 
 def pytest_sessionfinish(exitstatus: int) -> None:
@@ -53,7 +67,7 @@ def pytest_sessionfinish(exitstatus: int) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure() -> None:
-    """Blender 4.2's glTF exporter leaves a reference that makes the interpreter crash when it ends: end first."""
+    """Blender 4.2 crashes in its own clean-up once its glTF exporter has run: end before that."""
     bpy = sys.modules.get("bpy")
     if bpy is not None and bpy.app.version < (4, 3, 0) and "io_scene_gltf2.blender.exp" in sys.modules:
         sys.stdout.flush()

@@ -22,22 +22,24 @@ def character(boxes: Any, empty_file: None) -> Any:
     return build
 
 
-def test_full_is_the_engines_surface(boxes: Any, box_take: Any, character: Any) -> None:
+def test_full_is_the_engines_surface(figure: Any, boxes: Any, box_take: Any, character: Any) -> None:
     take = box_take(noise=0.01)
     person = character(take)
     report = bake(person, take, boxes, 0, BakeOptions(FULL))
     assert report.keys == take.frames
     error = largest_error(person.mesh, world_vertices(take))
-    print(f"full: {1e6 * error:.1f} um")
+    figure(f"boxes, FULL in Blender: {1e3 * error:.4f} mm")
     assert error < 1e-4
 
 
-def test_compact_finds_the_few_shapes_there_are(boxes: Any, box_take: Any, character: Any) -> None:
+def test_compact_finds_the_few_shapes_there_are(
+    figure: Any, boxes: Any, box_take: Any, character: Any
+) -> None:
     take = box_take(ripple=0.02)
     person = character(take)
     report = bake(person, take, boxes, 0, BakeOptions(COMPACT, tolerance=0.001))
     error = largest_error(person.mesh, world_vertices(take))
-    print(f"compact: {report.keys} keys, {1e3 * error:.3f} mm")
+    figure(f"boxes, COMPACT in Blender: {report.keys} keys, {1e3 * error:.4f} mm")
     assert report.keys == 1 + 3  # the constant and the three shapes of the synthetic residual
     assert error <= report.error + 1e-5 and report.error <= 0.001
 
