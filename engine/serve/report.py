@@ -25,12 +25,15 @@ class Rate:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._time, self._done = clock(), 0
+        self._time: float | None = None
+        self._done = 0
         self._rate = 0.0
 
     def update(self, done: int) -> float:
-        """Units per second after `done` units in all."""
+        """Units per second after `done` units in all; 0 until it is called a second time."""
         now = self._clock()
+        if self._time is None:  # when these first units were begun, nobody knows
+            self._time, self._done = now, done
         passed = now - self._time
         if passed > 0:
             share = 1.0 if self._rate == 0 else 1 - float(np.exp(-passed / _MEMORY))

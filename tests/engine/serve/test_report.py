@@ -24,6 +24,15 @@ def test_it_follows_a_change_within_seconds() -> None:
     assert 10 < value < 15
 
 
+def test_the_first_units_of_a_stage_do_not_count_as_instant() -> None:
+    now = 0.0
+    rate = Rate(lambda: now)
+    now = 1e-6  # a stage is first heard of when its first unit is done
+    assert rate.update(1) == 0
+    now = 0.5
+    assert rate.update(2) == pytest.approx(2, rel=0.01)
+
+
 def test_no_time_no_change() -> None:
     rate = Rate(lambda: 1.0)
     assert rate.update(5) == 0
