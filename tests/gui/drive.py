@@ -130,7 +130,13 @@ def capture() -> Steps:
         lambda: not is_running() or bool(session.job.progress and session.job.progress.done >= 30), "progress"
     )
     shoot("05-running")
-    yield from wait_for(lambda: session.building or not is_running(), "the result")
+    yield from wait_for(
+        lambda: not is_running() or bool(session.job.progress and session.job.progress.stage != "people"),
+        "stage 2",
+    )
+    yield 1.0
+    shoot("05-second-stage")
+    yield from wait_for(lambda: session.builder is not None or not is_running(), "the result")
     report["longest_pause_capturing_ms"] = watch.stop()
     watch = Watch()
     yield from wait_for(lambda: not is_running(), "the character")

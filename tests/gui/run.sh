@@ -10,7 +10,8 @@ PYTHON=$("$ENV/bin/python" -c 'import sys; print(sys.base_prefix)')
 MOUNTED=""
 unmount() { for m in $MOUNTED; do umount "$m" || true; done; }
 trap unmount EXIT INT TERM
-for folder in "$ENV" "$PYTHON" "$(dirname "$VIDEO")"; do
+# torch reads what processor it runs on.
+for folder in /proc /sys "$ENV" "$PYTHON" "$(dirname "$VIDEO")"; do
   mkdir -p "$C$folder"
   mount --bind "$folder" "$C$folder"; MOUNTED="$C$folder $MOUNTED"
   mount -o remount,bind,ro "$C$folder"
