@@ -4,7 +4,7 @@
 
 needs anny 0.6, torch and scipy (see docs/body.md). The motions (SMPL-24 axis-angle, `poses`, `unique_idx`,
 `rest_joints`) are only looked at: the rest directions of the limbs, and poses in which joints, landmarks and
-correctives have to be right. Same inputs, same file.
+correctives have to be right. Nothing is drawn without a seed.
 """
 
 from __future__ import annotations
