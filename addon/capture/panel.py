@@ -111,20 +111,28 @@ def _draw_progress(layout: bpy.types.UILayout, latest: Session) -> None:
 
 
 def _draw_stage(layout: bpy.types.UILayout, progress: Progress) -> None:
-    total = progress.total
-    number = list(STAGES).index(progress.stage) + 1 if progress.stage in STAGES else 0
-    name = STAGES.get(progress.stage, progress.stage.replace("_", " ").capitalize())
-    layout.label(text=f"{number} of {len(STAGES)}: {name}" if number else name)
-    counted = f"{progress.done} of {total} frames" if total else f"{progress.done} frames"
-    layout.progress(factor=min(1.0, progress.done / total) if total else 0.0, text=counted)
-    row = layout.row()
-    row.label(
-        text=f"{progress.rate:.0f} frames/s" if progress.rate >= 10 else f"{progress.rate:.1f} frames/s"
-    )
-    if progress.eta is not None:
-        right = row.row()
-        right.alignment = "RIGHT"
-        right.label(text=f"{duration(progress.eta)} left")
+    done, total, names = progress.done, progress.total, list(STAGES)
+    number = names.index(progress.stage) if progress.stage in STAGES else None
+    if total and done >= total and number is not None and number + 1 < len(names):
+        # The next stage is under way, it only has nothing to tell yet.
+        _draw_title(layout, number + 1)
+        layout.progress(factor=0.0, text="…")
+        return
+    if number is not None:
+        _draw_title(layout, number)
+    counted = f"{done} of {total} frames" if total else f"{done} frames"
+    layout.progress(factor=min(1.0, done / total) if total else 0.0, text=counted)
+    if progress.rate > 0:
+        row = layout.row()
+        row.label(text=f"{progress.rate:.{0 if progress.rate >= 10 else 1}f} frames/s")
+        if progress.eta is not None:
+            right = row.row()
+            right.alignment = "RIGHT"
+            right.label(text=f"{duration(progress.eta)} left")
+
+
+def _draw_title(layout: bpy.types.UILayout, stage: int) -> None:
+    layout.label(text=f"{stage + 1} of {len(STAGES)}: {list(STAGES.values())[stage]}")
 
 
 def _draw_outcome(layout: bpy.types.UILayout, latest: Session) -> None:
