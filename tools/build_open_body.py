@@ -4,7 +4,8 @@
 
 needs anny 0.6, torch and scipy (see docs/body.md). The motions (SMPL-24 axis-angle, `poses`, `unique_idx`,
 `rest_joints`) are only looked at: the rest directions of the limbs, and poses in which joints, landmarks and
-correctives have to be right. Nothing is drawn without a seed.
+correctives have to be right. A rebuild gives the same figures; the last bits vary with the linear algebra
+library.
 """
 
 from __future__ import annotations

@@ -31,9 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..body.smpl import import_smpl
 
     body = import_smpl(arguments.source, arguments.out)
-    print(
-        f"Wrote {arguments.out}: {len(body.v_template)} vertices. SMPL's licence lets nobody share it."
-    )
+    print(f"Wrote {arguments.out}: {len(body.v_template)} vertices. SMPL's licence lets nobody share it.")
     random = np.random.default_rng(0)
     difference = difference_to_smplx(body, random.normal(0.0, 0.4, (2, 24, 3)), random.normal(size=10))
     if difference is not None:
