@@ -184,7 +184,11 @@ class Tracker:
 
     def tracks(self) -> Tracks:
         """The most prominent people over all frames so far; fewer than asked for when there were fewer."""
-        people = [track for track in _joined(self._tracks) if len(track.frames) >= min(3, self._frames)]
+        people = [
+            track
+            for track in _joined(self._tracks, self._frames)
+            if len(track.frames) >= min(3, self._frames)
+        ]
         people = sorted(people, key=lambda track: -track.prominence)[: self._people]
         visible = np.zeros((len(people), self._frames), bool)
         points = np.zeros((len(people), self._frames, 33, 3), np.float32)
@@ -194,27 +198,43 @@ class Tracker:
         return Tracks(np.arange(len(people), dtype=np.int32), points, visible)
 
 
-def _joined(tracks: Sequence[_Track]) -> list[_Track]:
+@dataclass(frozen=True)
+class _Piece:
+    """A track as `_joined` looks at it: `seen` (F,) bool, and the usual size in px."""
+
+    track: _Track
+    seen: NDArray[np.bool_]
+    size: float
+
+    @classmethod
+    def of(cls, track: _Track, frames: int) -> _Piece:
+        seen = np.zeros(frames, bool)
+        seen[track.frames] = True
+        some = track.points[:: max(len(track.points) // 100, 1)]
+        return cls(track, seen, float(np.median([_size(points) for points in some])))
+
+
+def _joined(tracks: Sequence[_Track], frames: int) -> list[_Track]:
     """Tracks of one person who was lost for longer than motion can tell, joined by looks and place.
 
     The most alike are joined first. Two tracks that share a frame are two people.
     """
-    people = sorted(tracks, key=lambda track: -track.prominence)[:_MOST]
+    prominent = sorted(tracks, key=lambda track: -track.prominence)[:_MOST]
+    pieces = [_Piece.of(track, frames) for track in prominent]
     while True:
-        pairs = [(_return(a, b), i, j) for i, a in enumerate(people) for j, b in enumerate(people[:i])]
+        pairs = [(_return(a, b), i, j) for i, a in enumerate(pieces) for j, b in enumerate(pieces[:i])]
         best, i, j = max(pairs, default=(0.0, 0, 0))
         if best < _RETURN:
-            return people
-        people[j] = _merged(people[j], people.pop(i))
+            return [piece.track for piece in pieces]
+        pieces[j] = _Piece.of(_merged(pieces[j].track, pieces.pop(i).track), frames)
 
 
-def _return(one: _Track, other: _Track) -> float:
+def _return(one: _Piece, other: _Piece) -> float:
     """How likely two tracks are one person at different times, 0-1."""
-    first, second = sorted((one, other), key=lambda track: track.frames[0])
-    if first.clothes is None or second.clothes is None or not set(first.frames).isdisjoint(second.frames):
+    first, second = sorted((one.track, other.track), key=lambda track: track.frames[0])
+    if first.clothes is None or second.clothes is None or (one.seen & other.seen).any():
         return 0.0
-    sizes = np.median([_size(p) for p in first.points]), np.median([_size(p) for p in second.points])
-    if not 0.5 < sizes[0] / sizes[1] < 2.0:
+    if not 0.5 < one.size / other.size < 2.0:
         return 0.0
     clothes = float(first.clothes @ second.clothes) / float(
         np.linalg.norm(first.clothes) * np.linalg.norm(second.clothes)
@@ -222,7 +242,8 @@ def _return(one: _Track, other: _Track) -> float:
     gap = second.frames[0] - first.frames[-1]
     if not 0 < gap <= _PATIENCE:
         return clothes
-    away = float(np.linalg.norm(_centre(second.points[0]) - _centre(first.points[-1]))) / max(sizes)
+    away = float(np.linalg.norm(_centre(second.points[0]) - _centre(first.points[-1])))
+    away /= max(one.size, other.size)
     too_far = max(away - 0.3 - 2 * _STRIDE * gap, 0) / (2 * _STRIDE * gap)
     return float(clothes**0.5) * float(np.exp(-0.5 * too_far**2))
 
