@@ -22,16 +22,19 @@ from ..body.rotations import axis_angle_from_quaternion, quaternion_from_axis_an
 from .infill import Array, Mask, from_ray, infill_poses, infill_translation, to_ray
 
 # Widths in seconds at strength 1, per SMPL joint: the trunk is slow, hands and feet are quick.
-POSE_WIDTH = np.full(24, 0.14)
-POSE_WIDTH[[1, 2, 16, 17]] = 0.12  # hips, shoulders
-POSE_WIDTH[[4, 5, 7, 8, 10, 11, 18, 19, 20, 21, 22, 23]] = 0.10
-POSE_FAST = 10.0  # rad/s at which the width is halved
+POSE_WIDTH = np.full(24, 0.21)
+POSE_WIDTH[[1, 2, 16, 17]] = 0.18  # hips, shoulders
+POSE_WIDTH[[4, 5, 7, 8, 10, 11, 18, 19, 20, 21, 22, 23]] = 0.15
+POSE_FAST = 5.0  # rad/s at which the width is halved
+KEYPOINT_WIDTH = 0.08  # seconds
+KEYPOINT_FAST = 1.5  # body heights per second at which the width is halved
 PICTURE_WIDTH, DEPTH_WIDTH = 0.07, 0.25  # seconds
 PICTURE_FAST, DEPTH_FAST = 0.5, 0.6  # 1/s: x/z and log z per second at which the width is halved
 
 OUTLIER_ANGLE = np.radians(30.0)
 OUTLIER_DEPTH = 0.12  # log z
 OUTLIER_PICTURE = 0.08  # x/z
+OUTLIER_KEYPOINT = 0.08  # body heights
 OUTLIER_WINDOW = 0.15  # seconds to either side
 
 
@@ -96,6 +99,33 @@ def smooth_translation(times: Array, trans: Array, *, strength: float = 1.0) -> 
     return from_ray(np.concatenate([picture, depth], axis=-1)[:, 0]).astype(np.float32)
 
 
+def smooth_keypoints(
+    times: Array, keypoints: Array, visible: Mask | None = None, *, strength: float = 1.0
+) -> NDArray[np.float32]:
+    """Detections (F,33,3) smoothed in the picture, weighted by confidence; unseen frames stay as they are.
+
+    Much narrower than poses: the picture is where one camera sees well. A smoothed pose snapped to these lies on
+    the person again without getting their tremble back.
+    """
+    out = np.array(keypoints, dtype=np.float32)
+    usable = np.isfinite(out).all(axis=(1, 2))
+    if visible is not None:
+        usable &= np.asarray(visible, dtype=bool)
+    rows = np.flatnonzero(usable)
+    if strength <= 0 or len(rows) < 3:
+        return out
+    points = np.asarray(out[rows, :, :2], dtype=np.float64)
+    height = max(float(np.median(np.linalg.norm(np.ptp(points, axis=1), axis=-1))), 1e-6)
+    points = points / height
+    weights = np.clip(out[rows, :, 2], 0.0, 1.0).astype(np.float64) ** 2
+    when = np.asarray(times, dtype=np.float64)[rows]
+    away = np.linalg.norm(points - _window_reduce(when, points, OUTLIER_WINDOW, np.median, least=2), axis=-1)
+    weights = np.where(_beyond(when, away, OUTLIER_KEYPOINT), 0.0, weights) + 1e-4
+    width = np.full(points.shape[1], KEYPOINT_WIDTH * strength)
+    out[rows, :, :2] = _adaptive(when, points, width, KEYPOINT_FAST, weights) * height
+    return out
+
+
 def smooth_values(times: Array, values: Array, width: float) -> NDArray[np.float64]:
     """(F,...) smoothed with one fixed width in seconds."""
     flat = np.asarray(values, dtype=np.float64).reshape(len(values), 1, -1)
@@ -135,7 +165,10 @@ def continuous_quaternions(poses: Array) -> NDArray[np.float64]:
 
 
 def local_quadratic(
-    times: NDArray[np.float64], values: NDArray[np.float64], widths: NDArray[np.float64]
+    times: NDArray[np.float64],
+    values: NDArray[np.float64],
+    widths: NDArray[np.float64],
+    weights: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Gaussian-weighted local quadratic regression, evaluated at every time.
 
@@ -158,6 +191,8 @@ def local_quadratic(
         width = np.maximum(widths[rows], 0.25 * step)[:, None]
         u = (times[index] - times[rows][:, None])[..., None] / width  # (f,T,J)
         w = np.exp(-0.5 * u**2) * inside[..., None]
+        if weights is not None:
+            w = w * weights[index]
         m0, m1, m2, m3, m4 = ((w * u**p).sum(axis=1) for p in range(5))
         # The first row of the inverse of the 3x3 moment matrix, by cofactors; a touch of ridge lets the
         # parabola become a line or a constant where too few frames carry it.
@@ -170,16 +205,20 @@ def local_quadratic(
 
 
 def _adaptive(
-    times: NDArray[np.float64], values: NDArray[np.float64], width: NDArray[np.float64], fast: float
+    times: NDArray[np.float64],
+    values: NDArray[np.float64],
+    width: NDArray[np.float64],
+    fast: float,
+    weights: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Local quadratic regression (F,J,C) whose width (J,) halves where the signal moves `fast` per second."""
     full = np.broadcast_to(width, values.shape[:2]).copy()
-    calm = local_quadratic(times, values, full)
+    calm = local_quadratic(times, values, full, weights)
     speed = np.linalg.norm(np.gradient(calm, times, axis=0), axis=-1)
     # The speed itself is taken as the largest nearby, so that the width has narrowed before a fast motion
     # begins.
     speed = _window_reduce(times, speed, float(width.max()), np.max)
-    return local_quadratic(times, values, full / (1 + speed / fast))
+    return local_quadratic(times, values, full / (1 + speed / fast), weights)
 
 
 def _beyond(times: NDArray[np.float64], away: NDArray[np.float64], limit: float) -> Mask:

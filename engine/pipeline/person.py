@@ -13,8 +13,14 @@ from ..fit.points import PointBody
 from ..fit.pose import fit_frames, fit_shape
 from ..fit.residual import rest_residual
 from ..fit.snap import snap_to_detections
-from ..motion.infill import infill_translation, infill_values
-from ..motion.smoothing import smooth_take, smooth_translation, smooth_values, translation_outliers
+from ..motion.infill import infill_poses, infill_translation, infill_values
+from ..motion.smoothing import (
+    smooth_keypoints,
+    smooth_take,
+    smooth_translation,
+    smooth_values,
+    translation_outliers,
+)
 from .lift import Lifter
 
 SHAPE_FRAMES = 200
@@ -108,11 +114,20 @@ def solve_person(
     placed = infill_translation(times, place_by_camera(smooth.poses), visible)
     placed = infill_translation(times, placed, ~translation_outliers(times, placed))
     placed = smooth_translation(times, placed, strength=smoothing)
+    poses = smooth.poses
+    if smoothing > 0:
+        # Calm poses, laid once more on calm detections: smoothing takes reach from quick limbs, the picture has it.
+        own = visible & ~smooth.infilled
+        calm = smooth_keypoints(times, keypoints, visible, strength=smoothing)
+        poses[own], placed[own] = snap_to_detections(
+            points, poses[own], betas, placed[own], calm[own], camera_matrix
+        )
+        poses, placed = infill_poses(times, poses, own), infill_translation(times, placed, own)
     residual = infill_values(times, coefficients, visible)
     if smoothing > 0 and frames > 2:
         residual = smooth_values(times, residual, RESIDUAL_WIDTH * smoothing)
     return PersonMotion(
-        smooth.poses,
+        poses,
         betas,
         placed.astype(np.float32),
         visible,
