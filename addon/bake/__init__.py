@@ -13,4 +13,5 @@ def register() -> None:
 
 
 def unregister() -> None:
+    P2M_OT_bake.stop()
     del bpy.types.Scene.pose2mesh_bake

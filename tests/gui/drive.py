@@ -167,7 +167,9 @@ def bake() -> Steps:
         watch = Watch()
         window, area, region = view()
         with bpy.context.temp_override(window=window, area=area, region=region):
-            assert bpy.ops.pose2mesh.bake("INVOKE_DEFAULT") == {"FINISHED"}
+            assert bpy.ops.pose2mesh.bake("INVOKE_DEFAULT") == {"RUNNING_MODAL"}
+        operator = module("bake.operators").P2M_OT_bake
+        yield from wait_for(lambda operator=operator: operator._running is None, "the bake")
         yield 1.0
         report[f"bake_{mode}_ms"] = watch.stop()
         yield from shot(f"09-baked-{mode.lower()}")
