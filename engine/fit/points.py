@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Float = NDArray[np.float64]
 
+POSED_CHUNK = 256  # frames at a time
+
 
 @dataclass(frozen=True)
 class PointBody:
@@ -55,29 +57,34 @@ class PointBody:
         *,
         landmarks: bool = False,
         landmark_importance: float = 0.2,
+        mixes: Array | None = None,
     ) -> PointBody:
-        """Reduces `model` to `vertex_ids` (N',), followed by its 33 landmarks if asked.
+        """Reduces `model` to `vertex_ids` (N',), followed by linear mixes of vertices if asked.
 
-        `landmark_importance` is the share of the whole fit given to the landmarks together.
+        Args:
+            landmarks: append the model's 33 landmarks.
+            landmark_importance: the share of the whole fit given to the mixes together.
+            mixes: (M,V) append these instead, for example the contact points of the soles.
         """
+        if landmarks:
+            mixes = model.landmark_regressor
         ids = np.asarray(vertex_ids, dtype=np.int64)
         importance = _area_importance(model.v_template, model.v_template[ids])
-        if landmarks:
-            share = np.full(33, landmark_importance / 33)
+        if mixes is not None:
+            share = np.full(len(mixes), landmark_importance / len(mixes))
             importance = np.concatenate([importance * (1 - landmark_importance), share])
-
-        used = np.any(model.landmark_regressor != 0, axis=0)
 
         def mixed(values: Array) -> Float:
             """Values of vertices (V,C) times skinning weights, mixed to points: (N,24,C)."""
             parts = np.asarray(model.weights[ids][:, :, None] * values[ids][:, None], dtype=np.float64)
-            if not landmarks:
+            if mixes is None:
                 return parts
-            mixes = np.zeros((33, 24, values.shape[1]))
+            used = np.any(mixes != 0, axis=0)
+            rows = np.zeros((len(mixes), 24, values.shape[1]))
             for joint, weight in enumerate(model.weights.T):
                 moved = np.flatnonzero(used & (weight != 0))
-                mixes[:, joint] = (model.landmark_regressor[:, moved] * weight[moved]) @ values[moved]
-            return np.concatenate([parts, mixes])
+                rows[:, joint] = (mixes[:, moved] * weight[moved]) @ values[moved]
+            return np.concatenate([parts, rows])
 
         count = len(model.v_template)
         regressor = np.asarray(model.joint_regressor, dtype=np.float64)
@@ -108,8 +115,12 @@ class PointBody:
 
     def posed(self, poses: Array, betas: Array, trans: Array) -> Float:
         """Posed points (F,N,3) for axis-angle `poses` (F,24,3), `betas` (S,), `trans` (F,3)."""
-        shaped, local = self.shaped(betas), matrix(poses)
-        return shaped.points(local, shaped.transforms(local)) + np.asarray(trans, np.float64)[:, None]
+        shaped = self.shaped(betas)
+        posed = np.empty((len(poses), len(self.anchors), 3))
+        for start in range(0, len(poses), POSED_CHUNK):  # correctives need far more memory than points
+            local = matrix(poses[start : start + POSED_CHUNK])
+            posed[start : start + POSED_CHUNK] = shaped.points(local, shaped.transforms(local))
+        return posed + np.asarray(trans, np.float64)[:, None]
 
     def joints_posed(self, poses: Array, betas: Array, trans: Array) -> Float:
         """Posed joints (F,24,3)."""
