@@ -35,6 +35,7 @@ OUTLIER_ANGLE = np.radians(30.0)
 OUTLIER_DEPTH = 0.12  # log z
 OUTLIER_PICTURE = 0.08  # x/z
 OUTLIER_KEYPOINT = 0.08  # body heights
+REDUCE_CHUNK = 512  # frames at a time
 OUTLIER_WINDOW = 0.15  # seconds to either side
 
 
@@ -104,8 +105,8 @@ def smooth_keypoints(
 ) -> NDArray[np.float32]:
     """Detections (F,33,3) smoothed in the picture, weighted by confidence; unseen frames stay as they are.
 
-    Much narrower than poses: the picture is where one camera sees well. A smoothed pose snapped to these lies on
-    the person again without getting their tremble back.
+    Much narrower than poses: the picture is where one camera sees well. A smoothed pose snapped to these lies
+    on the person again without getting their tremble back.
     """
     out = np.array(keypoints, dtype=np.float32)
     usable = np.isfinite(out).all(axis=(1, 2))
@@ -238,4 +239,7 @@ def _window_reduce(
     padded = np.concatenate([values[:1].repeat(reach, 0), values, values[-1:].repeat(reach, 0)])
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
     assert callable(reduce)
-    return np.asarray(reduce(windows, axis=-1), dtype=np.float64)
+    out = np.empty(values.shape)
+    for start in range(0, len(values), REDUCE_CHUNK):  # a median copies every window it sees
+        out[start : start + REDUCE_CHUNK] = reduce(windows[start : start + REDUCE_CHUNK], axis=-1)
+    return out
