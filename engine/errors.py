@@ -6,7 +6,7 @@ class EngineError(Exception):
 
     Args:
         text: the sentence.
-        kind: a stable short word for programs ("input", "no_person", "disk", "device", "protocol", "internal").
+        kind: a stable word for programs ("input", "no_person", "disk", "device", "protocol", "internal").
     """
 
     def __init__(self, text: str, kind: str = "input") -> None:

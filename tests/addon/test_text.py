@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from pose2mesh_mocap.addon.text import duration, wrap
 
 
