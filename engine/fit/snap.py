@@ -8,9 +8,14 @@ one centimetre, but not its depth. Both are measurements of the same skeleton, s
 least-squares problem in the rotations and the translation: stay near the network's body in all directions, go
 to the detections across the viewing ray. Bones keep their length because only rotations move. A fixed number
 of linear rounds, like the fit itself.
+
+Pins are points with a known place, such as soles that stand on the ground: the legs and the root share the
+way there, and the picture keeps the rest of the body where it is.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +34,22 @@ PULL[[17, 18, 19, 20, 21, 22]] = 0.15  # fingers
 PULL[[29, 30, 31, 32]] = 0.4  # heels, toes
 STRENGTH = 0.1  # weight of one detection at pull 1 against the whole body staying where it is
 OUTLIER = 0.06  # metres across the ray: further detections pull with constant force only (Huber)
+PIN = 2.0  # weight of one pinned point against the whole body staying where it is
 LARGEST_TURN = np.radians(25.0)  # per joint and round
+
+
+@dataclass(frozen=True)
+class Pins:
+    """Points held in place.
+
+    Attributes:
+        body: the K points, see `PointBody.of(model, [], mixes=...)`.
+        targets: (F,K,3) camera frame, metres.  weights: (F,K) 0-1; 0 leaves a point free.
+    """
+
+    body: PointBody
+    targets: Array
+    weights: Array
 
 
 def snap_to_detections(
@@ -40,6 +60,7 @@ def snap_to_detections(
     keypoints: Array,
     camera_matrix: Array,
     *,
+    pins: Pins | None = None,
     strength: float = 1.0,
     rounds: int = 2,
     point_sigma: float = 0.001,
@@ -50,6 +71,7 @@ def snap_to_detections(
         body: with its 33 landmarks as the last points.
         poses: (F,24,3).  betas: (S,).  trans: (F,3) camera frame, already aligned with the detections.
         keypoints: (F,33,3) px, px, confidence; NaN and low confidence do not pull.
+        pins: points to hold in place meanwhile.
         strength: 0 changes nothing, 1 is the measured default.
     """
     if strength <= 0:
@@ -69,10 +91,23 @@ def snap_to_detections(
         pull = strength * STRENGTH * PULL * np.where(finite, np.clip(seen[..., 2], 0.0, 1.0) ** 2, 0.0)
         local, t = matrix(poses[part]), np.asarray(trans[part], dtype=np.float64)
         anchor = shaped.points(local, shaped.transforms(local)) + t[:, None]
+        held = None
+        if pins is not None:
+            weights = strength * PIN * np.asarray(pins.weights[part], dtype=np.float64)
+            held = _Held(pins.body.shaped(betas), np.asarray(pins.targets[part], dtype=np.float64), weights)
         for _ in range(rounds):
-            local, t = _round(shaped, moments, anchor, rays, pull, local, t, point_sigma)
+            local, t = _round(shaped, moments, anchor, rays, pull, held, local, t, point_sigma)
         new_poses[part], new_trans[part] = rotvec(local), t
     return new_poses, new_trans
+
+
+@dataclass(frozen=True)
+class _Held:
+    """The pins of one chunk: shaped points, targets (f,K,3), weights (f,K)."""
+
+    shaped: ShapedPoints
+    targets: Float
+    weights: Float
 
 
 def _round(
@@ -81,6 +116,7 @@ def _round(
     anchor: Float,
     rays: Float,
     pull: Float,
+    held: _Held | None,
     local: Float,
     trans: Float,
     point_sigma: float,
@@ -97,10 +133,16 @@ def _round(
     error = rays * depth - landmarks[..., :2]  # (F,33,2) metres across the ray
     size = np.linalg.norm(error, axis=-1)
     weight = pull / np.maximum(size / OUTLIER, 1.0)
-    jacobian = landmark_jacobian(shaped, moments, transforms, joints)  # (F,33,3,75)
+    jacobian = point_jacobian(shaped.anchors[-33:], moments, transforms, joints)  # (F,33,3,75)
     across = jacobian[:, :, :2] - rays[..., None] * jacobian[:, :, 2:]
     rows = (across * np.sqrt(weight)[..., None, None]).reshape(len(local), -1, 75)
     right = (error * np.sqrt(weight)[..., None]).reshape(len(local), -1, 1)
+    if held is not None:
+        root = np.sqrt(held.weights)[..., None]
+        jacobian = point_jacobian(held.shaped.anchors, moments, transforms, joints)
+        away = held.targets - held.shaped.points(local, transforms) - trans[:, None]
+        rows = np.concatenate([rows, (jacobian * root[..., None]).reshape(len(local), -1, 75)], axis=1)
+        right = np.concatenate([right, (away * root).reshape(len(local), -1, 1)], axis=1)
     transposed = np.swapaxes(rows, -1, -2)
     hessian += transposed @ rows
     gradient += (transposed @ right)[..., 0]
@@ -110,16 +152,16 @@ def _round(
     return turn(local, transforms, turns, shaped.body.parents), trans + step[:, 72:]
 
 
-def landmark_jacobian(shaped: ShapedPoints, moments: Moments, transforms: Float, joints: Float) -> Float:
-    """(F,33,3,75): how the last 33 points move with world-axes turns of the 24 joints and with a shift."""
-    anchors = shaped.anchors[-33:]  # (33,24,4)
-    frames = len(transforms)
-    share = (transforms[:, None] @ anchors[..., None])[..., 0]  # (F,33,24,3): each joint's part of the point
-    below = moments.below
-    part = below @ share  # (F,33,24,3)
-    weight = anchors[..., 3] @ below.T  # (33,24)
+def point_jacobian(anchors: Float, moments: Moments, transforms: Float, joints: Float) -> Float:
+    """(F,K,3,75): how points with anchors (K,24,4) move with world-axes turns of the 24 joints and with a
+    shift.
+    """
+    frames, count = len(transforms), len(anchors)
+    share = (transforms[:, None] @ anchors[..., None])[..., 0]  # (F,K,24,3): each joint's part of the point
+    part = moments.below @ share
+    weight = anchors[..., 3] @ moments.below.T  # (K,24)
     arm = part - weight[..., None] * joints[:, None]
-    jacobian = np.zeros((frames, 33, 3, 75))
-    jacobian[..., :72] = -hat(arm).transpose(0, 1, 3, 2, 4).reshape(frames, 33, 3, 72)
+    jacobian = np.zeros((frames, count, 3, 75))
+    jacobian[..., :72] = -hat(arm).transpose(0, 1, 3, 2, 4).reshape(frames, count, 3, 72)
     jacobian[..., 72:] = np.eye(3)
     return jacobian

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solveh_banded
 
+from .contacts import runs
 from .infill import Array, Mask
 
 SLIDE = 1.0  # weight of a standing point's movement per frame
@@ -24,6 +25,7 @@ STAY = 2e-4  # weight of the correction itself: in the long run the measurement 
 ACROSS_TIME = (
     0.3  # seconds: across the viewing ray, corrections that last longer than about this are given up
 )
+RAMP = 0.1  # seconds
 SMOOTH_TIME = 0.12  # seconds: bends of the correction quicker than about this are suppressed
 
 
@@ -103,6 +105,33 @@ def _frame_along(ray: NDArray[np.float64]) -> NDArray[np.float64]:
     x = np.cross(np.eye(3)[np.argmin(np.abs(z))], z)
     x /= np.linalg.norm(x)
     return np.stack([x, np.cross(z, x), z])
+
+
+def foot_anchors(
+    times: Array, points: Array, contact: Mask
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where standing points should stay: their median place during each contact, and how firmly.
+
+    Args:
+        times: (F,) seconds.  points: (F,4,3) contact points, any still axes.  contact: (F,4).
+
+    Returns:
+        targets (F,4,3), and weights (F,4) in 0-1 that rise and fall over `RAMP` seconds, so that nothing
+        pops.
+    """
+    times = np.asarray(times, dtype=np.float64)
+    targets = np.array(points, dtype=np.float64)
+    weights = np.zeros(contact.shape)
+    for k in range(contact.shape[1]):
+        for a, b in runs(contact[:, k]):
+            targets[a:b, k] = np.median(points[a:b, k], axis=0)
+            since = np.minimum(times[a:b] - times[a], times[b - 1] - times[a:b])
+            if a == 0:
+                since = times[b - 1] - times[a:b]
+            if b == len(times):
+                since = times[a:b] - times[a] if a > 0 else np.full(b - a, RAMP)
+            weights[a:b, k] = np.clip(since / RAMP, 0.0, 1.0)
+    return targets, weights
 
 
 def lift_from_floor(times: Array, lowest: Array, *, allowed: float = 0.005) -> NDArray[np.float64]:

@@ -116,7 +116,7 @@ def solve_person(
     placed = smooth_translation(times, placed, strength=smoothing)
     poses = smooth.poses
     if smoothing > 0:
-        # Calm poses, laid once more on calm detections: smoothing takes reach from quick limbs, the picture has it.
+        # Calm poses, laid once more on calm detections: smoothing takes reach from quick limbs.
         own = visible & ~smooth.infilled
         calm = smooth_keypoints(times, keypoints, visible, strength=smoothing)
         poses[own], placed[own] = snap_to_detections(
