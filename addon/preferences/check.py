@@ -14,7 +14,8 @@ from ..process import ChildProcess, describe_exit
 
 _TICK = 0.2  # s
 _LIMIT = 180.0  # s; the first import of the networks may be slow
-_LINES_SHOWN = 12
+_LINES_SHOWN = 24
+_GOOD, _BAD = "ok ", "BAD "  # how `doctor` begins its lines
 
 
 @dataclass
@@ -68,8 +69,12 @@ def draw(layout: bpy.types.UILayout) -> None:
     text = "The engine is ready" if _latest.ok else "The engine is not ready"
     layout.label(text=text, icon="CHECKMARK" if _latest.ok else "ERROR")
     column = layout.column(align=True)
-    for line in _latest.lines[-_LINES_SHOWN:]:
-        column.label(text=line)
+    column.scale_y = 0.85
+    # What is wrong comes first; the rest tells which versions and device are in use.
+    for line in sorted(_latest.lines[-_LINES_SHOWN:], key=lambda line: not line.startswith(_BAD)):
+        is_bad, is_good = line.startswith(_BAD), line.startswith(_GOOD)
+        icon = "ERROR" if is_bad else "CHECKMARK" if is_good else "BLANK1"
+        column.label(text=line.removeprefix(_BAD).removeprefix(_GOOD).strip(), icon=icon)
 
 
 def unregister() -> None:

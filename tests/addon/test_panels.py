@@ -189,7 +189,10 @@ def test_the_other_panels_draw(addon: ModuleType, empty_file: None, monkeypatch:
     [
         (check.Check(), "Checking the engine…"),
         (check.Check(True, ("torch: fine",)), "The engine is ready"),
-        (check.Check(False, ("torch: missing",)), "The engine is not ready"),
+        (
+            check.Check(False, ("ok  numpy: 2.4", "BAD torch: missing → run build.py")),
+            "The engine is not ready",
+        ),
     ],
 )
 def test_the_preferences_draw(
@@ -200,4 +203,8 @@ def test_the_preferences_draw(
     own = SimpleNamespace(layout=layout, bl_rna=P2M_Preferences.bl_rna, engine_python="")
     P2M_Preferences.draw(own, bpy.context)
     assert says in layout.texts
+    if latest.ok is False:
+        assert layout.texts[-2:] == ["torch: missing → run build.py", "numpy: 2.4"], (
+            "what is wrong comes first"
+        )
     assert "pose2mesh.check_engine" in layout.operators
