@@ -25,6 +25,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--body", default="open_body", help="the body (open_body)")
     parser.add_argument("--smoothing", type=float, default=1.0, help="0 for none, 1 is the default")
     parser.add_argument("--focal", type=float, metavar="PX", help="focal length in pixels, where it is known")
+    parser.add_argument("--pose-model", default="full", help="2D pose model: full (ships) or heavy (slower)")
     parser.add_argument(
         "--first-frame", type=int, default=0, metavar="N", help="start here, counted from 0 (0)"
     )
@@ -46,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         body=arguments.body,
         smoothing=arguments.smoothing,
         focal_px=arguments.focal,
+        pose_model=arguments.pose_model,
     )
     with Bars() as bars:
         result = capture(source, options, bars)

@@ -18,7 +18,7 @@ from ..fit.camera import project
 from ..fit.residual import full_vertices, upsampling_weights
 from ..motion.quality import take_quality
 from ..motion.swaps import unswap
-from ..pose2d.landmarker import Landmarker
+from ..pose2d.landmarker import Landmarker, bundle_path
 from ..pose2d.tracking import Tracker, Tracks
 from ..protocol.take import TakeWriter
 from ..video.frames import FrameSource
@@ -45,6 +45,7 @@ class CaptureOptions:
         body: "open_body".
         smoothing: 0 none, 1 the default.
         focal_px: focal length in pixels where it is known.
+        pose_model: the 2D pose model, "full" or "heavy".
     """
 
     out: Path
@@ -53,6 +54,7 @@ class CaptureOptions:
     body: str = "open_body"
     smoothing: float = 1.0
     focal_px: float | None = None
+    pose_model: str = "full"
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def capture(source: FrameSource, options: CaptureOptions, reporter: Reporter) ->
     reporter.started(info.frame_count, info.fps, info.width, info.height, lifter.device.type)
 
     frame_index, frame_time, tracks = detect_people(
-        source, options.people, LivePreview(body, lifter, camera), reporter
+        source, options, LivePreview(body, lifter, camera), reporter
     )
     for warning in source.warnings:
         reporter.warning(warning)
@@ -162,16 +164,16 @@ def load_models(options: CaptureOptions) -> tuple[Lifter, BodyModel]:
 
 
 def detect_people(
-    source: FrameSource, people: int, preview: LivePreview, reporter: Reporter
+    source: FrameSource, options: CaptureOptions, preview: LivePreview, reporter: Reporter
 ) -> tuple[np.ndarray, np.ndarray, Tracks]:
     """2D landmarks of every frame and who is who; the body appears meanwhile.
 
     Returns:
         frame_index (F,), frame_time (F,) s, and the tracks.
     """
-    tracker = Tracker(people)
+    tracker = Tracker(options.people)
     index, times = [], []
-    with Landmarker(people) as landmarker:
+    with Landmarker(options.people, bundle_path(options.pose_model)) as landmarker:
         for frame in source:
             check(reporter)
             tracker.add(landmarker.detect(frame), frame.image, partial(landmarker.look, frame))

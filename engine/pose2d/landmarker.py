@@ -21,9 +21,27 @@ from ..errors import EngineError
 from ..video.frames import Frame
 
 LANDMARKS: Final = 33
-BUNDLE: Final = Path(__file__).parent.parent / "assets" / "pose_landmarker_full.task"
+MODELS: Final = ("full", "heavy")  # heavy is surer and three times slower; it is built, not shipped
+_ASSETS: Final = Path(__file__).parent.parent / "assets"
+BUNDLE: Final = _ASSETS / "pose_landmarker_full.task"
 BYSTANDERS: Final = 2
 """How many more people than asked for are looked at, so that a passer-by cannot push the chosen one out."""
+
+
+def bundle_path(model: str) -> Path:
+    """The bundle of one of `MODELS`.
+
+    Raises:
+        EngineError: no such model, or it has not been built here.
+    """
+    if model not in MODELS:
+        raise EngineError(f"There is no pose model {model!r}; choose {' or '.join(MODELS)}.")
+    path = _ASSETS / f"pose_landmarker_{model}.task"
+    if not path.is_file():
+        raise EngineError(
+            f"The {model} pose model is not here; build it with `python tools/build_pose_bundle.py {model}`."
+        )
+    return path
 
 
 class Landmarker:

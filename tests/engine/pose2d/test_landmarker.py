@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from engine.errors import EngineError
-from engine.pose2d.landmarker import BUNDLE, Landmarker
+from engine.pose2d import landmarker as module
+from engine.pose2d.landmarker import BUNDLE, Landmarker, bundle_path
 from engine.video.decode import VideoFile
 from engine.video.frames import Frame
 
@@ -56,6 +57,15 @@ def test_a_missing_or_damaged_bundle_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "bad.task").write_bytes(b"not a bundle")
     with pytest.raises(EngineError, match="cannot start"):
         Landmarker(bundle=tmp_path / "bad.task")
+
+
+def test_the_models_to_choose_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bundle_path("full") == BUNDLE
+    with pytest.raises(EngineError, match="full or heavy"):
+        bundle_path("../full")
+    monkeypatch.setattr(module, "_ASSETS", tmp_path)
+    with pytest.raises(EngineError, match=r"build_pose_bundle.py heavy"):
+        bundle_path("heavy")
 
 
 def test_the_bundle_is_what_the_script_makes() -> None:
