@@ -191,3 +191,19 @@ def test_unseen_keypoints_are_left_alone() -> None:
     assert (smooth[10:20] == 0).all()
     assert np.isnan(smooth[30]).all()
     assert np.abs(smooth[20:29] - keypoints[20:29]).max() < 3
+
+
+def test_memory_hardly_grows_with_the_length_of_a_take() -> None:
+    """Half an hour at 60 frames/s is 108,000 frames: 2 KB a frame may stay, 50 KB may not."""
+    import tracemalloc
+
+    def peak(frames: int) -> int:
+        times = np.arange(frames) / 60
+        poses = 0.1 * np.sin(times)[:, None, None] * np.ones((1, 24, 3))
+        tracemalloc.start()
+        smooth_take(times, poses, np.ones((frames, 3)))
+        top = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return top
+
+    assert (peak(3000) - peak(1000)) / 2000 < 12_000
