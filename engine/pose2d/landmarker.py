@@ -21,7 +21,7 @@ from ..errors import EngineError
 from ..video.frames import Frame
 
 LANDMARKS: Final = 33
-MODELS: Final = ("full", "heavy")  # heavy is surer and three times slower; it is built, not shipped
+MODELS: Final = ("full", "heavy")  # heavy takes twice the time and is built, not shipped
 _ASSETS: Final = Path(__file__).parent.parent / "assets"
 BUNDLE: Final = _ASSETS / "pose_landmarker_full.task"
 BYSTANDERS: Final = 2
