@@ -1,5 +1,7 @@
 """The benchmark measures what it says; the plain network it measures computes the same numbers."""
 
+import subprocess
+
 import numpy as np
 import pytest
 import torch
@@ -41,6 +43,11 @@ def test_figures_for_each_network_device_and_batch(monkeypatch: pytest.MonkeyPat
         assert all(figure["fps"] > 0 and figure["peak_mb"] >= 0 for figure in devices["cpu"].values())
 
 
-def test_a_failed_measurement_says_why() -> None:
-    with pytest.raises(EngineError, match=r"published on nowhere failed \(.*nowhere"):
-        bench._in_a_process("published", "nowhere", 1, 0.0, 1)
+def test_a_failed_measurement_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(command: list[str], **_options: object) -> subprocess.CompletedProcess[str]:
+        assert command[1:3] == ["-m", "engine.pose2mesh.bench"]
+        return subprocess.CompletedProcess(command, 1, "", "Traceback\nMemoryError: 5 GB\n")
+
+    monkeypatch.setattr(subprocess, "run", killed)
+    with pytest.raises(EngineError, match=r"published on cpu failed \(MemoryError: 5 GB\)"):
+        bench._in_a_process("published", "cpu", 64, 0.0, 1)
