@@ -12,6 +12,7 @@ import pickle
 import warnings as warnings_module
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import pytest
 import torch
 from golden import golden
 
+from engine.body.model import BodyModel
 from engine.cli import import_checkpoint as command
 from engine.errors import EngineError
 from engine.pose2mesh import checkpoint, config, losses, weights
@@ -237,6 +239,19 @@ def test_command_writes_one_safe_file(trained: Pose2Mesh, tmp_path: Path, capsys
     pose = torch.from_numpy(reference_pose(HAND))[None]
     with torch.no_grad():
         torch.testing.assert_close(model(pose)[0], trained(pose)[0])
+
+
+@pytest.mark.usefixtures("narrow")
+def test_command_takes_an_imported_body(trained: Pose2Mesh, tmp_path: Path, monkeypatch) -> None:
+    body = SimpleNamespace(
+        name="mano", triangles=FACES.astype(np.int32), v_template=TEMPLATE.astype(np.float32)
+    )
+    monkeypatch.setattr(BodyModel, "load", lambda name: body if name == "mine" else None)
+    source = _published_file(tmp_path / "final.pth.tar", trained.state_dict())
+    out = tmp_path / "hand.safetensors"
+    arguments = argparse.Namespace(checkpoint=source, body="mine", faces=None, joint_set="mano21", out=out)
+    assert command.run(arguments) == 0
+    assert weights.load(out)[1].body == "mano"
 
 
 @pytest.mark.parametrize("content", [None, b"no array", "text"])
