@@ -49,6 +49,9 @@ class P2M_CaptureSettings(bpy.types.PropertyGroup):
     )
     take_folder: StringProperty(
         name="Takes Folder",
-        description="Where captured takes are kept; empty for the add-on's own folder",
+        description=(
+            "Where captured takes are kept. Empty: the add-on's own folder, which Blender deletes when "
+            "the add-on is uninstalled"
+        ),
         subtype="DIR_PATH",
     )
