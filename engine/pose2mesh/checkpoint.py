@@ -29,9 +29,7 @@ from .skeletons import JOINT_SETS, joint_set
 
 _PUBLISHED = ("human36m17", "coco19", "smpl24", "mano21")
 _STRETCH_QUANTILE = 0.9
-_TORN = (
-    2.0  # stretched by more than this is a wrong order; 1.1 to 1.4 and 3.3 to 7 were seen for right and wrong
-)
+_TORN = 2.8  # stretched by more than this is a wrong order; 1.1 to 2.3 and 3.3 to 7 were seen (right, wrong)
 _TORN_WITHOUT_TEMPLATE = 4.0  # measured against one length for all edges; 2.4 to 2.6 and 7 to 8 were seen
 _STATE = "model_state_dict"
 _PARALLEL = "module."  # left by DataParallel
