@@ -25,7 +25,7 @@ STAY = 2e-4  # weight of the correction itself: in the long run the measurement 
 ACROSS_TIME = (
     0.3  # seconds: across the viewing ray, corrections that last longer than about this are given up
 )
-RAMP = 0.1  # seconds
+RAMP = 0.25  # seconds
 SMOOTH_TIME = 0.12  # seconds: bends of the correction quicker than about this are suppressed
 
 
@@ -110,27 +110,40 @@ def _frame_along(ray: NDArray[np.float64]) -> NDArray[np.float64]:
 def foot_anchors(
     times: Array, points: Array, contact: Mask
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Where standing points should stay: their median place during each contact, and how firmly.
+    """Where contact points should be: their median place during each contact, and led there and away without
+    a pop.
+
+    The way to the median is added to the point's own motion, in full during the contact and fading over
+    `RAMP` seconds outside it (or across the gap to the next contact), so the foot is already right when it
+    lands.
 
     Args:
         times: (F,) seconds.  points: (F,4,3) contact points, any still axes.  contact: (F,4).
 
     Returns:
-        targets (F,4,3), and weights (F,4) in 0-1 that rise and fall over `RAMP` seconds, so that nothing
-        pops.
+        targets (F,4,3), and weights (F,4) in 0-1: how firmly.
     """
-    times = np.asarray(times, dtype=np.float64)
-    targets = np.array(points, dtype=np.float64)
-    weights = np.zeros(contact.shape)
+    times, points = np.asarray(times, dtype=np.float64), np.asarray(points, dtype=np.float64)
+    targets, weights = points.copy(), np.zeros(contact.shape)
     for k in range(contact.shape[1]):
-        for a, b in runs(contact[:, k]):
-            targets[a:b, k] = np.median(points[a:b, k], axis=0)
-            since = np.minimum(times[a:b] - times[a], times[b - 1] - times[a:b])
-            if a == 0:
-                since = times[b - 1] - times[a:b]
-            if b == len(times):
-                since = times[a:b] - times[a] if a > 0 else np.full(b - a, RAMP)
-            weights[a:b, k] = np.clip(since / RAMP, 0.0, 1.0)
+        stretches = runs(contact[:, k])
+        for number, (a, b) in enumerate(stretches):
+            way = np.median(points[a:b, k], axis=0) - points[a:b, k]
+            targets[a:b, k] += way
+            weights[a:b, k] = 1.0
+            before = times[a] - (times[stretches[number - 1][1] - 1] if number else -np.inf)
+            after = (times[stretches[number + 1][0]] if number + 1 < len(stretches) else np.inf) - times[
+                b - 1
+            ]
+            for outside, edge, value, room in (
+                (slice(0, a), times[a], way[0], before),
+                (slice(b, None), times[b - 1], way[-1], after),
+            ):
+                near = np.clip(1 - np.abs(times[outside] - edge) / min(RAMP, room), 0.0, 1.0)
+                fade = near**2 * (3 - 2 * near)
+                free = ~contact[outside, k]
+                targets[outside, k] += np.where(free, fade, 0.0)[:, None] * value
+                weights[outside, k] = np.maximum(weights[outside, k], fade * free)
     return targets, weights
 
 
