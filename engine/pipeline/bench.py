@@ -104,7 +104,7 @@ def _stages(video: Path, options: CaptureOptions) -> dict[str, float]:
         )
     )
     stages["body"] -= stages["lift"]
-    stages["world"], _ = _seconds(lambda: stand_on_ground(times, [person], body))
+    stages["world"], _ = _seconds(lambda: stand_on_ground(times, [person], body, camera))
     stages["mesh"], _ = _seconds(lambda: _pose_all(body, person.poses, person.betas, person.trans))
     return stages
 

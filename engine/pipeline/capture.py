@@ -144,7 +144,7 @@ def capture(source: FrameSource, options: CaptureOptions, reporter: Reporter) ->
         people.append(
             solve_person(frame_time, keypoints, visible, camera, body, lifter, options.smoothing, step)
         )
-    world = stand_on_ground(frame_time, people, body, lock=min(options.smoothing, 1.0))
+    world = stand_on_ground(frame_time, people, body, camera, lock=min(options.smoothing, 1.0))
     quality = write(
         options.out, body, lifter, info.fps, frame_index, frame_time, tracks, camera, world, reporter
     )

@@ -44,6 +44,7 @@ class PersonMotion:
             infilled: (F,) bool, where the motion is not the frame's own measurement: unseen, or an outlier.
         residual_basis: (K,N,3) coarse, rest frame, metres; residual: (F,K) its coefficients.
         vertex_ids: (N,) the coarse vertices.
+        detections: (F,33,3) the calm detections it lies on; confidence 0 where the frame is not its own.
     """
 
     poses: np.ndarray
@@ -54,6 +55,7 @@ class PersonMotion:
     residual_basis: np.ndarray
     residual: np.ndarray
     vertex_ids: np.ndarray
+    detections: np.ndarray
 
 
 def solve_person(
@@ -115,10 +117,11 @@ def solve_person(
     placed = infill_translation(times, placed, ~translation_outliers(times, placed))
     placed = smooth_translation(times, placed, strength=smoothing)
     poses = smooth.poses
+    own = visible & ~smooth.infilled
+    calm = smooth_keypoints(times, keypoints, visible, strength=smoothing)
+    calm[~own, :, 2] = 0.0
     if smoothing > 0:
         # Calm poses, laid once more on calm detections: smoothing takes reach from quick limbs.
-        own = visible & ~smooth.infilled
-        calm = smooth_keypoints(times, keypoints, visible, strength=smoothing)
         poses[own], placed[own] = snap_to_detections(
             points, poses[own], betas, placed[own], calm[own], camera_matrix
         )
@@ -135,6 +138,7 @@ def solve_person(
         basis.astype(np.float32),
         residual.astype(np.float32),
         np.asarray(lifter.mesh.vertex_ids),
+        calm,
     )
 
 

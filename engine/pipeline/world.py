@@ -8,9 +8,10 @@ import numpy as np
 
 from ..body.model import BodyModel
 from ..fit.points import PointBody
+from ..fit.snap import Pins, snap_to_detections
 from ..motion.contacts import contact_regressor, detect_contacts, slow_feet
 from ..motion.ground import estimate_up, world_frame
-from ..motion.trajectory import lock_feet
+from ..motion.trajectory import foot_anchors
 from .person import PersonMotion
 
 
@@ -32,19 +33,23 @@ class World:
 
 
 def stand_on_ground(
-    times: np.ndarray, people: list[PersonMotion], body: BodyModel, lock: float = 1.0
+    times: np.ndarray,
+    people: list[PersonMotion],
+    body: BodyModel,
+    camera_matrix: np.ndarray,
+    lock: float = 1.0,
 ) -> World:
     """Estimate the ground from the most visible person and settle everyone on it.
 
     Args:
-        times: (F,) s; people: at least one; lock: strength of the foot lock, 0 none.
+        times: (F,) s; people: at least one; camera_matrix: (3,3) px; lock: strength of the foot lock, 0 none.
     """
-    soles = contact_regressor(body.v_template, body.weights)
-    sole_points = _Soles(body, soles)
+    regressor = contact_regressor(body.v_template, body.weights).toarray()
+    soles = PointBody.of(body, np.zeros(0, np.int64), mixes=regressor)
     leader = max(range(len(people)), key=lambda p: int(people[p].visible.sum()))
     joints = [posed_joints(body, person) for person in people]
-    feet = [sole_points.of(person) for person in people]
-    slow = slow_feet(times, feet[leader])
+    feet = [soles.posed(person.poses, person.betas, person.trans) for person in people]
+    slow = slow_feet(times, feet[leader], ray=np.array([0.0, 0.0, 1.0]), visible=people[leader].visible)
     up = estimate_up(times, joints[leader], feet[leader], slow)
     frame = world_frame(up, joints[leader], feet[leader], slow, people[leader].visible)
     rotation, shift = frame[:3, :3].astype(np.float64), frame[:3, 3].astype(np.float64)
@@ -53,28 +58,42 @@ def stand_on_ground(
     for person, points in zip(people, feet, strict=True):
         in_world = points @ rotation.T + shift
         contact = detect_contacts(times, in_world, ray=rotation[:, 2], visible=person.visible)
-        trans = person.trans @ rotation.T
-        ray = rotation @ person.trans[person.visible].mean(0)
-        moved = lock_feet(times, trans, in_world, contact, ray=ray, strength=lock) - trans
-        settled.append(replace(person, trans=(person.trans + moved @ rotation).astype(np.float32)))
+        still = pin_feet(times, person, points, contact, body, soles, camera_matrix, lock)
+        settled.append(still)
         contacts.append(contact)
-        locked_feet.append(points + (moved @ rotation)[:, None])
+        locked_feet.append(soles.posed(still.poses, still.betas, still.trans))
     return World(frame, settled, contacts, locked_feet)
 
 
-class _Soles:
-    """The four contact points as skinned points, so that the whole mesh need not be posed."""
+def pin_feet(
+    times: np.ndarray,
+    person: PersonMotion,
+    feet: np.ndarray,
+    contact: np.ndarray,
+    body: BodyModel,
+    soles: PointBody,
+    camera_matrix: np.ndarray,
+    lock: float,
+) -> PersonMotion:
+    """The same motion with standing soles held where they stand, by legs and root, the picture permitting.
 
-    def __init__(self, body: BodyModel, regressor: object) -> None:
-        self.weights = np.asarray(regressor.toarray())  # type: ignore[attr-defined]
-        self.ids = np.flatnonzero(self.weights.any(axis=0))
-        self.points = PointBody.of(body, self.ids)
-
-    def of(self, person: PersonMotion) -> np.ndarray:
-        """(F,4,3) camera frame."""
-        return np.asarray(
-            self.weights[:, self.ids] @ self.points.posed(person.poses, person.betas, person.trans)
-        )
+    Args:
+        feet: (F,4,3) contact points, camera frame; contact: (F,4); soles: those points; lock: strength.
+    """
+    if lock <= 0 or not contact.any():
+        return person
+    points = PointBody.of(body, person.vertex_ids, landmarks=True)
+    targets, weights = foot_anchors(times, feet, contact)
+    poses, trans = snap_to_detections(
+        points,
+        person.poses,
+        person.betas,
+        person.trans,
+        person.detections,
+        camera_matrix,
+        pins=Pins(soles, targets, lock * weights),
+    )
+    return replace(person, poses=poses, trans=trans)
 
 
 def posed_joints(body: BodyModel, person: PersonMotion) -> np.ndarray:

@@ -41,7 +41,7 @@ def test_the_body_lies_on_the_detections(solved: PersonMotion, walker: Walker, b
 def test_depth_and_joints_are_near_the_truth(solved: PersonMotion, walker: Walker, body: BodyModel) -> None:
     assert np.abs(solved.trans[:, 2] / walker.trans[:, 2] - 1).max() < 0.12
     joints = posed_joints(body, solved)
-    truth = posed_joints(body, PersonMotion(walker.poses, walker.betas, walker.trans, *[np.zeros(0)] * 5))
+    truth = posed_joints(body, PersonMotion(walker.poses, walker.betas, walker.trans, *[np.zeros(0)] * 6))
     error = np.linalg.norm((joints - joints[:, :1]) - (truth - truth[:, :1]), axis=-1)
     assert error.mean() < 0.09
 
@@ -57,14 +57,14 @@ def test_a_gap_is_filled_and_said(walker: Walker, body: BodyModel) -> None:
 
 def test_one_frame_is_enough(walker: Walker, body: BodyModel) -> None:
     one = solve(walker, body, np.ones(40, bool), slice(0, 1))
-    world = stand_on_ground(walker.times[:1], [one], body)
+    world = stand_on_ground(walker.times[:1], [one], body, walker.camera)
     assert np.isfinite(one.poses).all() and np.isfinite(world.world_from_camera).all()
 
 
 def test_the_walker_stands_on_the_floor_of_an_upright_world(
     solved: PersonMotion, walker: Walker, body: BodyModel
 ) -> None:
-    world = stand_on_ground(walker.times, [solved], body)
+    world = stand_on_ground(walker.times, [solved], body, walker.camera)
     rotation = world.world_from_camera[:3, :3]
     np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-5)
     up = rotation.T @ [0, 0, 1]
