@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from ..pose2mesh.metrics import acceleration_error, aligned_mean_distance, mean_distance
 from ..pose2mesh.observation import Observation
 from .body_torch import BodyTorch
 from .detector_noise import CLEAN, DetectorNoise
@@ -59,34 +60,16 @@ def errors(predict: Predict, batches: list[Pairs]) -> dict[str, float]:
         truth, joints = truth[:, JOINTS], joints[:, JOINTS]
         count = len(joints)
         sums["mpjpe"] += count * mean_distance(joints, truth)
-        sums["pa_mpjpe"] += count * mean_distance(procrustes(joints, truth), truth)
+        sums["pa_mpjpe"] += count * aligned_mean_distance(joints, truth)
         sums["mpvpe"] += count * mean_distance(vertices, surface)
-        sums["pa_mpvpe"] += count * mean_distance(procrustes(vertices, surface), surface)
+        sums["pa_mpvpe"] += count * aligned_mean_distance(vertices, surface)
         frames += count
         if count > 2:
             back = pairs.observation.rotation.numpy().transpose(0, 2, 1)
-            difference = np.diff((joints - truth) @ back, n=2, axis=0)
-            accel += (count - 2) * float(np.linalg.norm(difference, axis=-1).mean())
+            accel += float(acceleration_error(joints @ back, truth @ back).sum())
             moving += count - 2
     result = {name: 1000 * value / max(frames, 1) for name, value in sums.items()}
     return {**result, "accel": 1000 * accel / max(moving, 1)}
-
-
-def mean_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Mean Euclidean distance of (B,N,3) points."""
-    return float(np.linalg.norm(a - b, axis=-1).mean())
-
-
-def procrustes(points: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Align each frame of `points` (B,N,3) to `target` by a similarity without reflection (Umeyama 1991)."""
-    mean_p, mean_t = points.mean(1, keepdims=True), target.mean(1, keepdims=True)
-    p, t = points - mean_p, target - mean_t
-    u, s, vt = np.linalg.svd(p.transpose(0, 2, 1) @ t)
-    sign = np.ones_like(s)
-    sign[:, 2] = np.sign(np.linalg.det(u) * np.linalg.det(vt))
-    rotation = u * sign[:, None] @ vt
-    scale = (s * sign).sum(1) / np.square(p).sum((1, 2))
-    return np.asarray(scale[:, None, None] * p @ rotation + mean_t)
 
 
 def evaluate(

@@ -8,7 +8,7 @@ from pipeline_helpers import Walker
 from engine.body.model import BodyModel
 from engine.errors import EngineError
 from engine.pipeline.lift import Lifter, choose_device
-from engine.train.evaluate import mean_distance, procrustes
+from engine.pose2mesh.metrics import aligned_mean_distance
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def lifter() -> Lifter:
 def test_perfect_landmarks_become_the_pose(lifter: Lifter, walker: Walker, body: BodyModel) -> None:
     vertices, landmarks = lifter.lift(walker.keypoints, walker.camera)
     truth = body.vertices(walker.poses, walker.betas, walker.trans)[:, lifter.mesh.vertex_ids]
-    assert mean_distance(procrustes(vertices, truth), truth) < 0.06
+    assert aligned_mean_distance(vertices, truth) < 0.06
     assert landmarks.shape == (40, 33, 3)
     # In camera axes: the head is above the feet (y down) whatever the virtual camera did.
     assert (landmarks[:, 0, 1] < landmarks[:, 29, 1] - 1.0).all()
@@ -33,7 +33,7 @@ def test_where_the_person_stands_in_the_picture_does_not_matter(
     keypoints = np.concatenate([plane, walker.keypoints[..., 2:]], axis=-1).astype(np.float32)
     centre, _ = lifter.lift(walker.keypoints, walker.camera)
     moved, _ = lifter.lift(keypoints, walker.camera)
-    assert mean_distance(procrustes(moved, centre), centre) < 0.06
+    assert aligned_mean_distance(moved, centre) < 0.06
 
 
 def test_frames_do_not_influence_one_another(lifter: Lifter, walker: Walker) -> None:
