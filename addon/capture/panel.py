@@ -90,7 +90,8 @@ def _draw_settings(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup
 
 def _draw_no_engine(layout: bpy.types.UILayout) -> None:
     box = layout.box()
-    paragraph(box, "The engine's Python is not found.", icon="ERROR")
+    text = "No engine found: run “python build.py demo” once, or choose its Python in the preferences."
+    paragraph(box, text, icon="ERROR")
     box.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES").module = paths.PACKAGE
 
 

@@ -213,7 +213,8 @@ def cancel() -> Steps:
     gone: list[float] = []
 
     def watch_process() -> None:
-        while Path(f"/proc/{session.job.pid}").exists():
+        status = Path(f"/proc/{session.job.pid}/stat")
+        while status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z":
             time.sleep(0.01)
         gone.append(time.monotonic())
 
