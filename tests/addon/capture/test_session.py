@@ -29,6 +29,7 @@ class TinyBody:
     polygon_vertices = np.array([0, 1, 2, 3], np.int32)
     polygon_starts = np.array([0], np.int32)
     uv = None
+    joint_regressor = np.zeros((24, 4), np.float32)
 
 
 class FakeBuilder:
