@@ -18,14 +18,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..body.rotations import axis_angle_from_quaternion, quaternion_from_axis_angle
-from .infill import Array, Mask, from_ray, infill_poses, infill_translation, to_ray
+from ..body.rotations import (
+    axis_angle_from_matrix,
+    axis_angle_from_quaternion,
+    matrix_from_axis_angle,
+    quaternion_from_axis_angle,
+)
+from .infill import Array, Mask, from_ray, infill_poses, infill_translation, infill_values, to_ray
 
 # Widths in seconds at strength 1, per SMPL joint: the trunk is slow, hands and feet are quick.
 POSE_WIDTH = np.full(24, 0.21)
 POSE_WIDTH[[1, 2, 16, 17]] = 0.18  # hips, shoulders
 POSE_WIDTH[[4, 5, 7, 8, 10, 11, 18, 19, 20, 21, 22, 23]] = 0.15
 POSE_FAST = 5.0  # rad/s at which the width is halved
+CORRECTION_WIDTH = 0.1  # seconds
 KEYPOINT_WIDTH = 0.08  # seconds
 KEYPOINT_FAST = 1.5  # body heights per second at which the width is halved
 PICTURE_WIDTH, DEPTH_WIDTH = 0.07, 0.25  # seconds
@@ -125,6 +131,24 @@ def smooth_keypoints(
     width = np.full(points.shape[1], KEYPOINT_WIDTH * strength)
     out[rows, :, :2] = _adaptive(when, points, width, KEYPOINT_FAST, weights) * height
     return out
+
+
+def smooth_correction(
+    times: Array, before: Array, after: Array, known: Mask, *, strength: float = 1.0
+) -> NDArray[np.float32]:
+    """`before` (F,J,3) axis-angle turned by a calm version of what leads from it to `after`.
+
+    A correction found frame by frame (by snapping to detections) trembles with them, though what it corrects,
+    the reach that smoothing took and the bias of the network, changes slowly. Frames that are not `known`
+    (F,) take the correction of their neighbours.
+    """
+    here = np.asarray(matrix_from_axis_angle(np.asarray(before, dtype=np.float64)))
+    there = np.asarray(matrix_from_axis_angle(np.asarray(after, dtype=np.float64)))
+    turn = np.asarray(axis_angle_from_matrix(np.swapaxes(here, -1, -2) @ there))
+    turn = infill_values(times, turn, known)
+    if len(times) > 2 and strength > 0:
+        turn = smooth_values(times, turn, CORRECTION_WIDTH * strength)
+    return np.asarray(axis_angle_from_matrix(here @ matrix_from_axis_angle(turn)), dtype=np.float32)
 
 
 def smooth_values(times: Array, values: Array, width: float) -> NDArray[np.float64]:

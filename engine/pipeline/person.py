@@ -13,8 +13,10 @@ from ..fit.points import PointBody
 from ..fit.pose import fit_frames, fit_shape
 from ..fit.residual import rest_residual
 from ..fit.snap import snap_to_detections
-from ..motion.infill import infill_poses, infill_translation, infill_values
+from ..motion.infill import infill_translation, infill_values
 from ..motion.smoothing import (
+    CORRECTION_WIDTH,
+    smooth_correction,
     smooth_keypoints,
     smooth_take,
     smooth_translation,
@@ -122,10 +124,13 @@ def solve_person(
     calm[~own, :, 2] = 0.0
     if smoothing > 0:
         # Calm poses, laid once more on calm detections: smoothing takes reach from quick limbs.
-        poses[own], placed[own] = snap_to_detections(
+        snapped, moved = poses.copy(), placed.copy()
+        snapped[own], moved[own] = snap_to_detections(
             points, poses[own], betas, placed[own], calm[own], camera_matrix
         )
-        poses, placed = infill_poses(times, poses, own), infill_translation(times, placed, own)
+        poses = smooth_correction(times, poses, snapped, own, strength=smoothing)
+        way = smooth_values(times, infill_values(times, moved - placed, own), CORRECTION_WIDTH)
+        placed = placed + way.astype(np.float32)
     residual = infill_values(times, coefficients, visible)
     if smoothing > 0 and frames > 2:
         residual = smooth_values(times, residual, RESIDUAL_WIDTH * smoothing)

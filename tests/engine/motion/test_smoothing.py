@@ -6,6 +6,7 @@ import pytest
 from engine.motion.smoothing import (
     local_quadratic,
     pose_outliers,
+    smooth_correction,
     smooth_keypoints,
     smooth_poses,
     smooth_take,
@@ -207,3 +208,20 @@ def test_memory_hardly_grows_with_the_length_of_a_take() -> None:
         return top
 
     assert (peak(3000) - peak(1000)) / 2000 < 12_000
+
+
+def test_a_correction_is_kept_without_its_tremble() -> None:
+    times, poses = swinging()
+    bias = np.zeros_like(poses)
+    bias[:, 18] = [0, 0.2, 0]
+    trembling = poses + bias + np.radians(2) * np.random.default_rng(0).normal(0, 1, poses.shape)
+    known = np.ones(150, dtype=bool)
+    known[60:70] = False
+    trembling[60:70] = 9.0
+    calm = smooth_correction(times, poses, trembling, known)
+    away = np.abs(calm - poses - bias)[:, 1:]
+    assert away.mean() < np.radians(1.2)
+    assert away[60:70].max() < np.radians(5)
+    assert shake(calm) < 0.5 * shake(
+        poses + np.radians(2) * np.random.default_rng(0).normal(0, 1, poses.shape)
+    )
