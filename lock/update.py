@@ -9,6 +9,8 @@ HERE = Path(__file__).resolve().parent
 HEADER = "# Made by lock/update.py; do not edit.\n"
 
 BLENDER_PYTHON = {"4.2": "3.11", "4.5": "3.11", "5.0": "3.11", "5.2": "3.13"}
+# Its extension system does not register without the packages that bpy declares.
+NEEDS_ITS_OWN = {"5.2"}
 CUDA_PREFIXES = ("nvidia-", "cuda-", "triton")
 # torch's CPU builds are not on the package registry, so their hashes are kept here: SHA-256 per wheel.
 TORCH_CPU = {
@@ -52,7 +54,9 @@ def main() -> None:
     smplx = resolve("smplx", *universal, *installed, "--constraints", "torch.txt")
     write("smplx", {k: v for k, v in smplx.items() if k not in engine and k != "torch"})
     for blender, python in BLENDER_PYTHON.items():
-        options = ("--python-version", python, "--excludes", "blender.excludes")
+        options = ["--python-version", python]
+        if blender not in NEEDS_ITS_OWN:
+            options += ["--excludes", "blender.excludes"]
         write(f"blender-{blender}", resolve(f"blender-{blender}", *options))
 
 

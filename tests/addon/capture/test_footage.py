@@ -153,7 +153,7 @@ def test_a_strip_is_captured_as_it_is_cut(sequence: list[Path]) -> None:
 
 
 def test_a_movie_strip_goes_as_a_path_with_its_cut(empty_file: None) -> None:
-    sample = Path(__file__).resolve().parents[4] / "shared/videos/balance_cam01.mp4"
+    sample = (Path(__file__).resolve().parents[4] / "shared/videos/balance_cam01.mp4").resolve()
     if not sample.exists():
         pytest.skip("the sample video is not beside this repository")
     scene = bpy.context.scene
