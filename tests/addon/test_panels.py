@@ -75,7 +75,13 @@ def draw(addon: ModuleType, empty_file: None, monkeypatch: pytest.MonkeyPatch) -
                 log=Path("/logs/capture-1.log"),
             )
             running = job.state in (State.STARTING, State.RUNNING, State.CANCELLING)
-            defaults = {"failure": None, "built": None, "unused": None, "builder": None, "warnings": []}
+            defaults: dict[str, Any] = {
+                "failure": None,
+                "built": None,
+                "unused": None,
+                "builder": None,
+                "warnings": [],
+            }
             latest = SimpleNamespace(job=job, is_running=running, **(defaults | state))
         monkeypatch.setattr(session, "_current", latest)
         layout = Recorder()

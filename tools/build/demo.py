@@ -74,13 +74,12 @@ def closing_line(captured: Mapping[str, Any], scene: Mapping[str, Any], preview:
     quality = dict(captured["quality"])
     rate = quality.pop("fps", captured["frames"] / max(captured["seconds"], 1e-9))
     figures = ", ".join(f"{name} {value:.3g}" for name, value in quality.items())
-    keys = ", ".join(
-        f"{c['name']}: {c['keys']} shape keys, {c['error_mm']:.2f} mm" for c in scene["characters"]
-    )
+    keys = " + ".join(str(character["keys"]) for character in scene["characters"])
+    error = max(character["error_mm"] for character in scene["characters"])
+    people = "1 person" if captured["people"] == 1 else f"{captured['people']} people"
     return (
-        f"Wrote {', '.join(names)} to {preview.parent} in {seconds:.0f} s\n"
-        f"Captured {captured['frames']} frames of {captured['people']} at {rate:.1f} frames/s: {figures}\n"
-        f"Baked {keys} from the captured mesh"
+        f"Wrote {', '.join(names)} to {preview.parent} in {seconds:.0f} s: {captured['frames']} frames of {people}, "
+        f"captured at {rate:.1f} frames/s ({figures}), baked to {keys} shape keys within {error:.2f} mm."
     )
 
 
