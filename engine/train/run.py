@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ..body.model import BodyModel
-from ..pose2mesh.body_network import BodyNetwork, save_body_network
+from ..pose2mesh.body_network import BodyNetwork, load_body_network, save_body_network
 from .body_torch import BodyTorch
 from .config import TrainConfig
 from .linear_maps import build_body_mesh
@@ -22,7 +22,7 @@ def run(
 
     Args:
         out: folder for the weight file, `checkpoint.pt` and its log `checkpoint.jsonl`.
-        init: a checkpoint to start from; its PoseNet is taken where shapes agree, its MeshNet too.
+        init: a checkpoint or a weight file to start from; what has the same shape is taken.
     """
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.pt"
@@ -42,8 +42,11 @@ def run(
     return path
 
 
-def load_matching(network: BodyNetwork, checkpoint: Path) -> None:
-    """Take over every tensor of a checkpoint whose name and shape agree."""
-    given = torch.load(checkpoint, weights_only=True, map_location="cpu")["network"]
+def load_matching(network: BodyNetwork, init: Path) -> None:
+    """Take over every tensor whose name and shape agree, from a checkpoint or from a weight file."""
+    if init.suffix == ".safetensors":
+        given = load_body_network(init).state_dict()
+    else:
+        given = torch.load(init, weights_only=True, map_location="cpu")["network"]
     own = network.state_dict()
     network.load_state_dict(own | {k: v for k, v in given.items() if k in own and v.shape == own[k].shape})

@@ -55,6 +55,16 @@ def test_a_stopped_training_goes_on_where_it_was(
     )
 
 
+def test_training_starts_from_shipped_weights(
+    trained: Path, small: TrainConfig, motion_file: Path, tmp_path: Path
+) -> None:
+    still = replace(small, stages=(Schedule("lift", 1, 4, 0.0),))
+    again = run(still, motion_file, tmp_path, torch.device("cpu"), init=trained)
+    first, second = load_body_network(trained).state_dict(), load_body_network(again).state_dict()
+    name = "network.pose_lifter.w1.weight"
+    assert torch.allclose(first[name], second[name], atol=1e-3)
+
+
 def test_the_weights_say_how_they_were_made(trained: Path) -> None:
     network = load_body_network(trained)
     assert network.config.pose.hidden == 64
