@@ -10,7 +10,7 @@ from ..body.model import BodyModel
 from ..fit.points import PointBody
 from ..fit.snap import Pins, snap_to_detections
 from ..motion.contacts import contact_regressor, detect_contacts, slow_feet
-from ..motion.ground import estimate_up, world_frame
+from ..motion.ground import estimate_up, to_camera, world_frame
 from ..motion.trajectory import foot_anchors
 from .person import PersonMotion
 
@@ -58,7 +58,7 @@ def stand_on_ground(
     for person, points in zip(people, feet, strict=True):
         in_world = points @ rotation.T + shift
         contact = detect_contacts(times, in_world, ray=rotation[:, 2], visible=person.visible)
-        still = pin_feet(times, person, points, contact, body, soles, camera_matrix, lock)
+        still = pin_feet(times, person, in_world, contact, frame, body, soles, camera_matrix, lock)
         settled.append(still)
         contacts.append(contact)
         locked_feet.append(soles.posed(still.poses, still.betas, still.trans))
@@ -70,6 +70,7 @@ def pin_feet(
     person: PersonMotion,
     feet: np.ndarray,
     contact: np.ndarray,
+    world_from_camera: np.ndarray,
     body: BodyModel,
     soles: PointBody,
     camera_matrix: np.ndarray,
@@ -78,9 +79,9 @@ def pin_feet(
     """The same motion with standing soles held where they stand, by legs and root, the picture permitting.
 
     Args:
-        feet: (F,4,3) contact points, camera frame; contact: (F,4); soles: those points; lock: strength.
+        feet: (F,4,3) contact points in the world; contact: (F,4); soles: those points; lock: strength.
     """
-    if lock <= 0 or not contact.any():
+    if lock <= 0:
         return person
     points = PointBody.of(body, person.vertex_ids, landmarks=True)
     targets, weights = foot_anchors(times, feet, contact)
@@ -91,7 +92,7 @@ def pin_feet(
         person.trans,
         person.detections,
         camera_matrix,
-        pins=Pins(soles, targets, lock * weights),
+        pins=Pins(soles, to_camera(world_from_camera, targets), lock * weights),
     )
     return replace(person, poses=poses, trans=trans)
 

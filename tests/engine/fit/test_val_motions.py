@@ -16,7 +16,7 @@ from engine.fit.points import PointBody, matrix, rotvec
 from engine.fit.pose import fit_frames, fit_shape, fit_take
 from engine.fit.snap import Pins, snap_to_detections
 from engine.motion.contacts import contact_regressor, detect_contacts, slow_feet
-from engine.motion.ground import estimate_up, to_world, world_frame
+from engine.motion.ground import estimate_up, to_camera, to_world, world_frame
 from engine.motion.quality import jitter
 from engine.motion.smoothing import smooth_correction, smooth_keypoints, smooth_take, smooth_translation
 from engine.motion.trajectory import foot_anchors, foot_slide
@@ -134,7 +134,8 @@ def test_every_step_buys_what_it_should(model: BodyModel) -> None:
         world = world_frame(up, joints, feet, slow)
         contact = detect_contacts(clip.times, to_world(world, feet), ray=world[:3, 2])
         note("snap again", (*known, poses, trans), contact)
-        pins = Pins(soles, *foot_anchors(clip.times, feet, contact))
+        targets, weights = foot_anchors(clip.times, to_world(world, feet), contact)
+        pins = Pins(soles, to_camera(world, targets), weights)
         pinned = snap_to_detections(body, poses, betas, trans, calm, K, pins=pins)
         note("pin", (*known, *pinned), contact)
 
