@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,9 +55,10 @@ def load_motions(path: Path, body: BodyModel, unique_only: bool = True) -> Motio
             keep = data["unique_idx"].astype(np.int64) if unique_only else np.arange(len(poses))
     except FileNotFoundError as error:
         raise EngineError(f"The motion file {path.name} does not exist: check the path.") from error
-    except (KeyError, ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        lacks = f"it lacks {error}" if isinstance(error, KeyError) else "it is no .npz of numbers"
         raise EngineError(
-            f"{path.name} is no motion file ({error}): give an .npz with poses, rest_joints, unique_idx."
+            f"{path.name} is no motion file ({lacks}): give poses, rest_joints, clip_index and unique_idx."
         ) from error
     rotations = matrix_from_axis_angle(torch.from_numpy(poses[keep]))
     target = torch.from_numpy(np.asarray(body.rest_joints(np.zeros(10, np.float32)), np.float32))
