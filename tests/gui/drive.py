@@ -235,6 +235,61 @@ def cancel() -> Steps:
     assert session.job.state.value == "cancelled"
 
 
+def begin() -> Any:
+    bpy.context.scene.pose2mesh_capture.filepath = VIDEO
+    window, area, region = view()
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        bpy.ops.pose2mesh.capture("INVOKE_DEFAULT")
+    return module("capture.session").current()
+
+
+def undo() -> Steps:
+    """One undo takes a finished capture back, one redo brings it again, and no preview comes back."""
+    made = set(module("capture.session").current().built.names)
+    window, area, region = view()
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        bpy.ops.ed.undo()
+    yield 1.0
+    assert not made & {obj.name for obj in bpy.data.objects}, "undone"
+    assert not any("pose2mesh_preview" in obj for obj in bpy.data.objects)
+    yield from shot("14-undone")
+    window, area, region = view()
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        bpy.ops.ed.redo()
+    yield 1.0
+    assert made <= {obj.name for obj in bpy.data.objects}, "done again"
+    report["undo"] = "ok"
+
+
+def load_file() -> Steps:
+    """Another file is opened while the engine works: the capture goes on, and its take waits."""
+    session = begin()
+    yield from wait_for(
+        lambda: session.job.progress is not None and session.job.progress.done >= 5, "progress"
+    )
+    window, area, region = view()
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        bpy.ops.wm.read_homefile(app_template="")
+    yield 2.0
+    yield from open_tab()
+    assert session.is_running, "the capture survives"
+    assert not any("pose2mesh_preview" in obj for obj in bpy.data.objects)
+    yield from wait_for(lambda: not session.is_running, "the end")
+    yield 1.0
+    report["after_loading"] = session.unused
+    assert session.failure is None and session.take.exists() and session.unused
+    yield from shot("15-loaded")
+
+
+def quit_running() -> Steps:
+    """Leaves the engine at work: `run.sh` looks whether it outlives Blender."""
+    session = begin()
+    yield from wait_for(
+        lambda: session.job.progress is not None and session.job.progress.done >= 5, "progress"
+    )
+    (SHOTS / "engine_pid").write_text(str(session.job.pid))
+
+
 def fail() -> Steps:
     """What a user sees who picks something that is not a video."""
     bpy.context.scene.pose2mesh_capture.filepath = __file__

@@ -20,3 +20,6 @@ rm -rf "$C/srv/gui/shots" "$C/srv/gui/blender_user"; mkdir -p "$OUT"
 export P2M_ENGINE_PYTHON="$ENV/bin/python" VIDEO STEPS
 "$TOOL" run "$C" "$HERE/drive.py" "$OUT/last.png" "$ZIP"
 cp "$C"/srv/gui/shots/* "$OUT"/
+if [ -f "$OUT/engine_pid" ] && kill -0 "$(cat "$OUT/engine_pid")" 2>/dev/null; then
+  echo "the engine outlived Blender" >&2; exit 1
+fi
