@@ -155,6 +155,7 @@ def _draw_outcome(layout: bpy.types.UILayout, latest: Session) -> None:
     elif latest.unused is not None:
         box = layout.box()
         paragraph(box, latest.unused, icon="INFO")
+        box.operator_context = "EXEC_DEFAULT"  # the file is known: do not ask for it
         open_take = box.operator("pose2mesh.open_take", text="Open the Take Here", icon="IMPORT")
         open_take.filepath, open_take.video = str(latest.take), str(latest.footage)
     for text in latest.warnings[:_WARNINGS_SHOWN]:

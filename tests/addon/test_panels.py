@@ -50,7 +50,8 @@ class Recorder:
         assert icon in ICONS, icon
         group, operator = name.split(".")
         getattr(getattr(bpy.ops, group), operator).get_rna_type()  # raises for an unknown one
-        return self.root.operators.setdefault(name, SimpleNamespace(text=text))
+        asks = getattr(self, "operator_context", "INVOKE_DEFAULT") == "INVOKE_DEFAULT"
+        return self.root.operators.setdefault(name, SimpleNamespace(text=text, asks=asks))
 
     def template_ID(self, data: Any, name: str, **_: Any) -> None:
         assert name in data.bl_rna.properties
@@ -168,6 +169,7 @@ def test_a_take_without_its_scene_can_be_opened(draw: Callable[..., Recorder]) -
     )
     button = layout.operators["pose2mesh.open_take"]
     assert (button.filepath, button.video) == ("/t.npz", "/v.mp4")
+    assert not button.asks, "the file is known"
 
 
 def test_the_other_panels_draw(addon: ModuleType, empty_file: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -230,3 +232,40 @@ def test_only_the_latest_logs_are_kept(use: Use) -> None:
     kept = sorted(folder.glob("capture-*.log"))
     assert len(kept) == 10
     assert kept[-1] == session.current().job.log
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+def test_quitting_blender_ends_a_deaf_engine_and_its_children(addon: ModuleType, tmp_path: Path) -> None:
+    """In a Blender of its own, which ends in the middle of a capture with the add-on still registered."""
+    pid_file = tmp_path / "grandchild"
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import conftest, time; package = conftest.mount(); package.register()\n"
+        "import atexit; atexit.register(package.unregister)\n"
+        "import bpy\n"
+        "from pathlib import Path\n"
+        "from pose2mesh_mocap.addon.capture import session\n"
+        "from pose2mesh_mocap.addon.capture.request import chosen_footage\n"
+        "from pose2mesh_mocap.addon.preferences.interpreter import Interpreter\n"
+        "session.engine_command = lambda python: [str(python.path), sys.argv[2], 'deaf', sys.argv[3]]\n"
+        "settings = bpy.context.scene.pose2mesh_capture\n"
+        "settings.filepath, settings.take_folder, settings.use_preview = sys.argv[2], sys.argv[4], False\n"
+        "footage = chosen_footage(bpy.context.scene)\n"
+        "python = Interpreter(Path(sys.executable), 'this test')\n"
+        "running = session.start(bpy.context.scene, footage, python, 'cpu')\n"
+        "while session.tick() is not None and running.job.started is None: time.sleep(0.01)\n"
+        "print(running.job.pid, running.failure, flush=True)\n"
+    )
+    arguments = [str(Path(__file__).parents[1]), str(FAKE), str(pid_file), str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"BLENDER_USER_RESOURCES": str(tmp_path / "user")},
+    )
+    words = next(line.split(maxsplit=1) for line in done.stdout.splitlines() if line[:1].isdigit())
+    assert words[1] == "None", done.stdout + done.stderr
+    for pid in (int(words[0]), int(pid_file.read_text())):
+        state = Path(f"/proc/{pid}/stat")
+        assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
