@@ -107,9 +107,7 @@ def camera_translation(
 
 
 def _solve(rays: Array, target: Array, weights: Array) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Weighted least squares of t_xy - ray * t_z = target by eliminating t_xy; also whether the rays spread
-    enough.
-    """
+    """Least squares of t_xy - ray * t_z = target, t_xy eliminated; and whether the rays spread enough."""
     total = weights.sum(1)
     safe = np.maximum(total, 1e-12)[:, None]
     mean_ray = (rays * weights[..., None]).sum(1) / safe
@@ -128,9 +126,7 @@ def _solve(rays: Array, target: Array, weights: Array) -> tuple[NDArray[np.float
 
 
 def _in_front(t: NDArray[np.float64], x: Array) -> NDArray[np.float64]:
-    """Pushes a translation that puts points behind the lens to just in front of it, so that the next round is
-    defined.
-    """
+    """Moves what lies behind the lens to just in front of it, so that the next round is defined."""
     t[:, 2] = np.maximum(t[:, 2], 2 * NEAR - x[..., 2].min(1))
     return t
 
@@ -155,9 +151,7 @@ def _fill(
     confidence: Array,
     default_depth: float,
 ) -> NDArray[np.float64]:
-    """Depth of invalid frames from their valid neighbours; x and y from whatever is still seen, else
-    interpolated too.
-    """
+    """Depth of invalid frames from their neighbours; x and y from what is seen, else interpolated too."""
     if valid.all():
         return t
     frames = np.arange(len(t))

@@ -34,8 +34,7 @@ class PointBody:
     """N points on the 24-joint tree, for any shape (float64).
 
     Attributes:
-        anchors: (N,24,4) mix of w_k (rest, 1) at zero shape.  anchor_dirs: (N,24,3,S) its change per unit of
-            shape.
+        anchors: (N,24,4) mix of w_k (rest, 1) at zero shape.  anchor_dirs: (N,24,3,S) per unit of shape.
         joints: (24,3) rest joints at zero shape.  joint_dirs: (24,3,S).  parents: (24,), root -1.
         importance: (N,) how much each point counts in a fit, sums to 1.
         correctives: what the pose adds to the skinned points, or None.
@@ -198,9 +197,7 @@ def rotvec(matrices: Float) -> Float:
 
 
 def forward(local: Float, joints: Float, parents: NDArray[np.int64]) -> Float:
-    """Rest frame to posed (F,24,3,4) from local rotations (F,24,3,3) and rest joints (24,3); the root stays
-    in place.
-    """
+    """Rest frame to posed (F,24,3,4) by local rotations (F,24,3,3) and rest joints (24,3); root in place."""
     world = np.empty((*local.shape[:2], 3, 4))
     position = np.empty((*local.shape[:2], 3))
     for j, parent in enumerate(parents):
@@ -242,8 +239,7 @@ def unskin_displacement(
 def _area_importance(template: Array, chosen: Array) -> Float:
     """Between one vote per point and one vote per share of the surface, because fingers and face are crowded.
 
-    The area a chosen point stands for is that of the vertices nearest to it, each taken as its squared
-    spacing.
+    A chosen point stands for the area of the vertices nearest to it, each taken as its squared spacing.
     """
     spacing = cKDTree(template).query(template, k=min(5, len(template)))[0][:, -1] ** 2
     nearest = cKDTree(chosen).query(template)[1]

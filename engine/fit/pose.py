@@ -128,8 +128,7 @@ def fit_shape(
     shape_sigma: float = SHAPE_SIGMA,
     point_sigma: float = POINT_SIGMA,
 ) -> Float:
-    """One shape (S,) for all frames of `targets` (F,N,3): alternates rotations given shape with shape given
-    rotations.
+    """One shape (S,) for all frames of `targets` (F,N,3), every frame's pose eliminated.
 
     Minimises mean over frames and points of |error|^2 / shape_sigma^2 + |betas|^2.
     """
@@ -168,9 +167,7 @@ def fit_shape(
 
 
 def part_rotations(shaped: ShapedPoints, targets: Float) -> tuple[Float, Float]:
-    """First estimate: local rotations (F,24,3,3) and translation (F,3) by weighted Kabsch per part, root to
-    leaves.
-    """
+    """First estimate, part by part from the root: local rotations (F,24,3,3) and translation (F,3)."""
     body, rest = shaped.body, shaped.rest
     importance = body.importance[:, None]
     share = np.where(body.weights > 0.3, body.weights, 0.0) * importance + 1e-9 * importance  # (N,24)
@@ -196,9 +193,7 @@ def part_rotations(shaped: ShapedPoints, targets: Float) -> tuple[Float, Float]:
 
 
 def nearest_rotation(matrices: Float) -> Float:
-    """The rotations R (...,3,3) that maximise trace(R^T M) (Kabsch 1976), by SVD with the reflection taken
-    out.
-    """
+    """The rotations R (...,3,3) that maximise trace(R^T M) (Kabsch 1976), by SVD without reflection."""
     u, _, vt = np.linalg.svd(matrices)
     sign = np.sign(np.linalg.det(u) * np.linalg.det(vt))
     u[..., :, 2] *= np.where(sign == 0, 1.0, sign)[..., None]
@@ -383,8 +378,7 @@ def _translation(shaped: ShapedPoints, targets: Float, local: Float) -> tuple[Fl
 def _shape_jacobian(body: PointBody, transforms: Float) -> Float:
     """How posed points move per unit of shape, rotations fixed: (F,N,3,S).
 
-    posed = sum_k R_k anchor_k(b) + w_k q_k(b); q_k, where the rest origin goes, is linear in b through the
-    joints.
+    posed = sum_k R_k anchor_k(b) + w_k q_k(b); where the rest origin goes, q_k, is linear in b by the joints.
     """
     frames, size = len(transforms), body.joint_dirs.shape[-1]
     rotation = transforms[..., :3]

@@ -153,9 +153,7 @@ def _round(
 
 
 def point_jacobian(anchors: Float, moments: Moments, transforms: Float, joints: Float) -> Float:
-    """(F,K,3,75): how points with anchors (K,24,4) move with world-axes turns of the 24 joints and with a
-    shift.
-    """
+    """(F,K,3,75): how points of anchors (K,24,4) move with world-axes turns of the joints and a shift."""
     frames, count = len(transforms), len(anchors)
     share = (transforms[:, None] @ anchors[..., None])[..., 0]  # (F,K,24,3): each joint's part of the point
     part = moments.below @ share

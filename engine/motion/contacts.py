@@ -24,9 +24,8 @@ SHORTEST = 0.08  # seconds: shorter contacts and shorter gaps between contacts a
 def contact_regressor(v_template: Array, weights: Array, *, count: int = 8) -> sparse.csr_array:
     """Where a foot stands, read off the sole: (4,V) rows of equal weights on `count` vertices, summing to 1.
 
-    Heel: the rearmost vertices of the lowest 1.5 cm of what the ankle or foot joint moves (SMPL order: 7, 10
-        left, 8, 11
-    right); toe: the foremost third's middle, which is the ball of the foot rather than the toe tips.
+    Heel: the rearmost vertices of the lowest 1.5 cm of what the ankle and foot joints move (7, 10 left, 8, 11
+    right in SMPL's order). Toe: the ball of the foot, which stays when the heel rises.
 
     Args:
         v_template: (V,3) T-pose, y up, facing +z.  weights: (V,24).

@@ -88,8 +88,7 @@ def world_frame(
     Args:
         up: (3,) camera frame.  joints: (F,24,3).
         soles: (F,K,3) points of the soles, camera frame; K = 4 contact points, or every sole vertex.
-        standing: (F,K) or (F,4) where they rest on the ground; where none does the lowest points of all
-            frames serve.
+        standing: (F,K) where they rest on the ground; with none, the lowest points of all frames serve.
     """
     z = np.asarray(up, dtype=np.float64) / max(float(np.linalg.norm(up)), 1e-9)
     forward = np.array([0.0, 0.0, 1.0])
@@ -159,9 +158,7 @@ def _direction_evidence(
     sigma: float,
     least: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Information (2,2) and vector (2,) from observed up directions; frames half a second apart count as
-    independent.
-    """
+    """Information (2,2) and vector (2,) from observed up directions; half a second makes a new one."""
     if len(directions) == 0:
         return np.zeros((2, 2)), np.zeros(2)
     tilt = directions @ axes.T / np.maximum(directions @ up, 0.2)[:, None]

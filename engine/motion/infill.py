@@ -37,9 +37,7 @@ def infill_poses(times: Array, poses: Array, known: Mask) -> NDArray[np.float32]
 
 
 def infill_values(times: Array, values: Array, known: Mask) -> NDArray[np.float64]:
-    """(F,...) with unknown frames interpolated linearly in time; held at the ends; unchanged if nothing is
-    known.
-    """
+    """(F,...) with unknown frames interpolated in time, held at the ends; unchanged if nothing is known."""
     values = np.asarray(values, dtype=np.float64)
     if known.all() or not known.any():
         return values.copy()
@@ -50,9 +48,7 @@ def infill_values(times: Array, values: Array, known: Mask) -> NDArray[np.float6
 
 
 def infill_translation(times: Array, trans: Array, known: Mask) -> NDArray[np.float32]:
-    """Camera-frame positions (F,3): the place in the picture and the depth are interpolated, as a viewer
-    would expect.
-    """
+    """Camera-frame positions (F,3): place in the picture and depth are interpolated, as a viewer expects."""
     return from_ray(infill_values(times, to_ray(trans, known), known)).astype(np.float32)
 
 

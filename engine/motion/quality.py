@@ -28,8 +28,7 @@ def take_quality(
         jitter_mm: mean |second difference| of the joints, mm per frame^2 (lower is calmer; real motion has
             some).
         foot_slide_mm: mean movement of standing points, mm per frame.
-        reprojection_percent: median distance of projected to detected landmarks, percent of the person's
-            height.
+        reprojection_percent: median distance of projected to detected landmarks, % of the person's height.
         confidence: mean detection confidence of visible frames, 0-1.
         infilled_fraction, contact_fraction: of all frames, 0-1.
     """
@@ -56,11 +55,9 @@ def jitter(joints: Array) -> float:
 
 
 def reprojection_percent(keypoints2d: Array, projected: Array, *, min_confidence: float = 0.5) -> float:
-    """Median distance in percent of the person's height in the picture (its median over frames); 0 with
-    nothing seen.
+    """Median distance in percent of the person's height in the picture; 0 with nothing seen.
 
-    The height is the extent of the projected landmarks, top to bottom or the diagonal of their box for a
-    lying person.
+    The height is the diagonal of the projected landmarks' box, the median over frames.
     """
     observed = np.asarray(keypoints2d, dtype=np.float64)
     good = np.isfinite(observed).all(-1) & (observed[..., 2] >= min_confidence)

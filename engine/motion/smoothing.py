@@ -1,5 +1,4 @@
-"""Zero-phase smoothing with time constants in seconds: calm where the person is calm, out of the way of fast
-motion.
+"""Zero-phase smoothing with time constants in seconds: calm where the person is calm, not where they are fast.
 
     smoothed = smooth_take(times, poses, trans, visible, strength=1.0)    # .poses, .trans, .infilled (F,)
 
