@@ -1,9 +1,11 @@
 """Which parts of which foot stand on the ground: slow and low, with hysteresis.
 
-regressor = contact_regressor(v_template, weights)     # (4,V): left heel, left toe, right heel, right toe
-points = regressor @ vertices[frame]                   # (4,3)
-slow = slow_feet(times, points_camera)                 # (F,4) bool, while the ground is unknown
-contact = detect_contacts(times, points_world)         # (F,4) bool; world: Z up, floor at 0
+    regressor = contact_regressor(v_template, weights)     # (4,V): left heel, left toe, right heel, right toe
+    points = regressor @ vertices[frame]                   # (4,3)
+    slow = slow_feet(times, points_camera)                 # (F,4) bool, while the ground is unknown
+    contact = detect_contacts(times, points_world)         # (F,4) bool; world: Z up, floor at 0
+
+Speeds and heights are in metres and seconds, so the frame rate does not matter.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Zero-phase smoothing with time constants in seconds: calm where the person is calm, not where they are fast.
+"""Zero-phase smoothing with time constants in seconds: calm where the person is calm, quick where not.
 
     smoothed = smooth_take(times, poses, trans, visible, strength=1.0)    # .poses, .trans, .infilled (F,)
 
