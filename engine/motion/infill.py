@@ -1,7 +1,7 @@
 """Gaps in a take: rotations take the shortest way across, positions go straight, and the ends hold.
 
-    poses = infill_poses(times, poses, known)          # known (F,) or (F,J): per frame, or per frame and joint
-    trans = infill_translation(times, trans, known)    # along the picture and along the ray, not through space
+    poses = infill_poses(times, poses, known)        # known (F,) or (F,J): per frame, or per frame and joint
+    trans = infill_translation(times, trans, known)  # along the picture and along the ray, not through space
 
 What is known is returned as it came.
 """
