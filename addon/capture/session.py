@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import traceback
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -218,9 +219,16 @@ def _sweep(*_: object) -> None:
 
 def _new_log() -> Path:
     """A fresh log file; only the latest few are kept."""
-    folder = paths.user_folder("logs")
+    try:
+        folder = paths.user_folder("logs")
+    except OSError as error:
+        raise EngineError(
+            f"The add-on's folder {error.filename} cannot be made ({error.strerror}); allow writing there.",
+            "disk",
+        ) from error
     for old in sorted(folder.glob("capture-*.log"))[: -_LOGS_KEPT + 1]:
-        old.unlink(missing_ok=True)
+        with suppress(OSError):  # another Blender may still write to it
+            old.unlink()
     now = datetime.now()
     return folder / f"capture-{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03d}.log"
 

@@ -234,6 +234,25 @@ def test_only_the_latest_logs_are_kept(use: Use) -> None:
     assert kept[-1] == session.current().job.log
 
 
+def test_a_folder_that_cannot_be_made_is_named(
+    use: Use, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pose2mesh_mocap.addon import paths
+
+    def refuse(*parts: str) -> Path:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "locked"))
+
+    use("normal", "1")
+    monkeypatch.setattr(paths, "user_folder", refuse)
+    with pytest.raises(
+        RuntimeError, match=r"locked cannot be made \(Permission denied\); allow writing there"
+    ):
+        bpy.ops.pose2mesh.capture()
+    bpy.context.scene.pose2mesh_capture.take_folder = ""
+    with pytest.raises(RuntimeError, match=r"cannot be made \(Permission denied\); choose another"):
+        bpy.ops.pose2mesh.capture()
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 def test_quitting_blender_ends_a_deaf_engine_and_its_children(addon: ModuleType, tmp_path: Path) -> None:
     """In a Blender of its own, which ends in the middle of a capture with the add-on still registered."""
