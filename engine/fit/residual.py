@@ -71,9 +71,9 @@ def upsampling_weights(
     ids = np.asarray(coarse_ids, dtype=np.int64)
     count = len(template)
     laplacian, mass = _laplacian(template, np.asarray(triangles, dtype=np.int64))
-    # Bi-Laplacian for smoothness, a little Laplacian against overshoot.
+    # Bi-Laplacian for smoothness, Laplacian against overshoot (weights then reach -0.2, not -0.6).
     spacing = np.sqrt(mass.sum() / len(ids))
-    energy = laplacian @ sparse.diags_array(1.0 / mass) @ laplacian + laplacian * (0.5 / spacing**2)
+    energy = laplacian @ sparse.diags_array(1.0 / mass) @ laplacian + laplacian * (8 / spacing**2)
     reached = _connected_to(laplacian, ids)
     is_coarse = np.zeros(count, dtype=bool)
     is_coarse[ids] = True
