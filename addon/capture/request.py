@@ -53,7 +53,8 @@ def _new_take(folder: str, name: str) -> Path:
         base.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise EngineError(
-            f"The folder for takes {folder or error.filename} cannot be made ({error.strerror}); choose another.",
+            f"The folder for takes {folder or error.filename} cannot be made ({error.strerror}); "
+            "choose another.",
             "disk",
         ) from error
     stem = f"{bpy.path.clean_name(name)}-{time.strftime('%Y%m%d-%H%M%S')}"
