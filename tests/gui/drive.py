@@ -270,9 +270,9 @@ def load_file() -> Steps:
     window, area, region = view()
     with bpy.context.temp_override(window=window, area=area, region=region):
         bpy.ops.wm.read_homefile(app_template="")
-    yield 2.0
-    yield from open_tab()
+    yield 1.0
     assert session.is_running, "the capture survives"
+    yield from open_tab()
     assert not any("pose2mesh_preview" in obj for obj in bpy.data.objects)
     yield from wait_for(lambda: not session.is_running, "the end")
     yield 1.0
