@@ -79,7 +79,51 @@ def solve_person(
     """
     points = PointBody.of(body, lifter.mesh.vertex_ids, landmarks=True)
     visible = trustworthy(times, keypoints, visible)
-    landmarks_only = PointBody.of(body, np.zeros(0, np.int64), landmarks=True, landmark_importance=1.0)
+    betas, poses, basis, residual = fit_person(points, keypoints, visible, camera_matrix, lifter, progress)
+    place = Placement(body, betas, keypoints, visible, camera_matrix)
+    seen = np.flatnonzero(visible)
+    trans = place(poses)
+    poses[seen], trans[seen] = snap_to_detections(
+        points, poses[seen], betas, trans[seen], keypoints[seen], camera_matrix
+    )
+    smooth = smooth_take(times, poses, trans, visible, strength=smoothing)
+    # The smoothed pose is placed anew, so that it lies on the person and not where the raw pose lay.
+    trans = infill_translation(times, place(smooth.poses), visible)
+    trans = infill_translation(times, trans, ~translation_outliers(times, trans))
+    trans = smooth_translation(times, trans, strength=smoothing)
+    own = visible & ~smooth.infilled
+    calm = smooth_keypoints(times, keypoints, visible, strength=smoothing)
+    calm[~own, :, 2] = 0.0
+    poses = smooth.poses
+    if smoothing > 0:
+        # Calm poses, laid once more on calm detections: smoothing takes reach from quick limbs.
+        snapped, moved = poses.copy(), trans.copy()
+        snapped[own], moved[own] = snap_to_detections(
+            points, poses[own], betas, trans[own], calm[own], camera_matrix
+        )
+        poses = smooth_correction(times, poses, snapped, own, strength=smoothing)
+        way = smooth_values(times, infill_values(times, moved - trans, own), CORRECTION_WIDTH)
+        trans = trans + way.astype(np.float32)
+    residual = infill_values(times, residual, visible).astype(np.float32)
+    if smoothing > 0 and len(times) > 2:
+        residual = smooth_values(times, residual, RESIDUAL_WIDTH * smoothing).astype(np.float32)
+    ids = np.asarray(lifter.mesh.vertex_ids)
+    return PersonMotion(poses, betas, trans, visible, smooth.infilled, basis, residual, ids, calm)
+
+
+def fit_person(
+    points: PointBody,
+    keypoints: np.ndarray,
+    visible: np.ndarray,
+    camera_matrix: np.ndarray,
+    lifter: Lifter,
+    progress: Callable[[int, int], None],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Lift and fit every visible frame by itself, with one shape and one residual basis for all.
+
+    Returns:
+        betas (10,), poses (F,24,3), the residual's basis (K,N,3) and coefficients (F,K); zeros where unseen.
+    """
     seen = np.flatnonzero(visible)
 
     def targets(frames: np.ndarray) -> np.ndarray:
@@ -88,63 +132,43 @@ def solve_person(
     sample = seen[np.unique(np.linspace(0, len(seen) - 1, min(len(seen), SHAPE_FRAMES)).astype(int))]
     sampled = targets(sample)
     betas = np.asarray(fit_shape(points, sampled), np.float32)
-    poses_s, trans_s, _ = fit_frames(points, sampled, betas)
-    basis = residual_basis(rest_residual(points, sampled, poses_s, betas, trans_s)[:, :-33])
+    poses, trans, _ = fit_frames(points, sampled, betas)
+    basis = residual_basis(rest_residual(points, sampled, poses, betas, trans)[:, :-33])
 
-    frames = len(times)
-    poses = np.zeros((frames, 24, 3), np.float32)
-    coefficients = np.zeros((frames, len(basis)), np.float32)
+    poses = np.zeros((len(keypoints), 24, 3), np.float32)
+    coefficients = np.zeros((len(keypoints), len(basis)), np.float32)
     for start in range(0, len(seen), CHUNK):
         chunk = seen[start : start + CHUNK]
         target = targets(chunk)
-        poses[chunk], place, _ = fit_frames(points, target, betas)
-        left = rest_residual(points, target, poses[chunk], betas, place)[:, :-33]
-        coefficients[chunk] = left.reshape(len(chunk), -1) @ basis.reshape(len(basis), -1).T
+        poses[chunk], trans, _ = fit_frames(points, target, betas)
+        residual = rest_residual(points, target, poses[chunk], betas, trans)[:, :-33]
+        coefficients[chunk] = residual.reshape(len(chunk), -1) @ basis.reshape(len(basis), -1).T
         progress(min(start + CHUNK, len(seen)), len(seen))
+    return betas, poses, basis, coefficients
 
-    def place_by_camera(poses: np.ndarray) -> np.ndarray:
-        landmarks = landmarks_only.posed(poses, betas, np.zeros((frames, 3)))
-        trans = np.zeros((frames, 3), np.float32)
-        fit = camera_translation(landmarks[seen], keypoints[seen], camera_matrix)
-        trans[seen] = fit.translation
+
+class Placement:
+    """Poses → place in front of the camera, by the detections of the visible frames; zeros elsewhere."""
+
+    def __init__(
+        self,
+        body: BodyModel,
+        betas: np.ndarray,
+        keypoints: np.ndarray,
+        visible: np.ndarray,
+        camera_matrix: np.ndarray,
+    ) -> None:
+        self.landmarks = PointBody.of(body, np.zeros(0, np.int64), landmarks=True, landmark_importance=1.0)
+        self.betas, self.camera_matrix = betas, camera_matrix
+        self.keypoints, self.visible = keypoints[visible], visible
+
+    def __call__(self, poses: np.ndarray) -> np.ndarray:
+        """(F,24,3) → (F,3) metres."""
+        still = np.zeros((int(self.visible.sum()), 3))
+        landmarks = self.landmarks.posed(poses[self.visible], self.betas, still)
+        trans = np.zeros((len(poses), 3), np.float32)
+        trans[self.visible] = camera_translation(landmarks, self.keypoints, self.camera_matrix).translation
         return trans
-
-    trans = place_by_camera(poses)
-    poses[seen], trans[seen] = snap_to_detections(
-        points, poses[seen], betas, trans[seen], keypoints[seen], camera_matrix
-    )
-    smooth = smooth_take(times, poses, trans, visible, strength=smoothing)
-    # The smoothed pose is placed anew, so that it lies on the person and not where the raw pose lay.
-    placed = infill_translation(times, place_by_camera(smooth.poses), visible)
-    placed = infill_translation(times, placed, ~translation_outliers(times, placed))
-    placed = smooth_translation(times, placed, strength=smoothing)
-    poses = smooth.poses
-    own = visible & ~smooth.infilled
-    calm = smooth_keypoints(times, keypoints, visible, strength=smoothing)
-    calm[~own, :, 2] = 0.0
-    if smoothing > 0:
-        # Calm poses, laid once more on calm detections: smoothing takes reach from quick limbs.
-        snapped, moved = poses.copy(), placed.copy()
-        snapped[own], moved[own] = snap_to_detections(
-            points, poses[own], betas, placed[own], calm[own], camera_matrix
-        )
-        poses = smooth_correction(times, poses, snapped, own, strength=smoothing)
-        way = smooth_values(times, infill_values(times, moved - placed, own), CORRECTION_WIDTH)
-        placed = placed + way.astype(np.float32)
-    residual = infill_values(times, coefficients, visible)
-    if smoothing > 0 and frames > 2:
-        residual = smooth_values(times, residual, RESIDUAL_WIDTH * smoothing)
-    return PersonMotion(
-        poses,
-        betas,
-        placed.astype(np.float32),
-        visible,
-        smooth.infilled,
-        basis.astype(np.float32),
-        residual.astype(np.float32),
-        np.asarray(lifter.mesh.vertex_ids),
-        calm,
-    )
 
 
 def trustworthy(times: np.ndarray, keypoints: np.ndarray, visible: np.ndarray) -> np.ndarray:
@@ -172,4 +196,4 @@ def residual_basis(residual: np.ndarray) -> np.ndarray:
     """
     flat = residual.reshape(len(residual), -1).astype(np.float64)
     _, _, rows = np.linalg.svd(flat, full_matrices=False)
-    return rows[:RESIDUAL_RANK].reshape(-1, *residual.shape[1:])
+    return rows[:RESIDUAL_RANK].reshape(-1, *residual.shape[1:]).astype(np.float32)
