@@ -79,10 +79,6 @@ class ChildProcess:
     def pid(self) -> int:
         return self._popen.pid
 
-    def exit_code(self) -> int | None:
-        """None while it runs; negative: the signal that ended it."""
-        return self._popen.poll()
-
     def kill_tree(self) -> None:
         """End the child and every process it started, at once. Calling it again does nothing."""
         self._group.kill()

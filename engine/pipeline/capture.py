@@ -25,7 +25,7 @@ from ..video.frames import FrameSource
 from .camera import camera_matrix
 from .lift import Lifter, choose_device
 from .live import LivePreview
-from .person import PersonMotion, solve_person
+from .person import solve_person
 from .world import World, posed_joints, stand_on_ground
 
 WEIGHTS_OF_BODY = {"open_body": "open_body_light"}
@@ -257,6 +257,3 @@ def check(reporter: Reporter) -> None:
     """Stop here if the user gave up."""
     if reporter.cancelled():
         raise Cancelled
-
-
-__all__ = ["Cancelled", "CaptureOptions", "CaptureResult", "PersonMotion", "Reporter", "capture"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from ..body.model import BodyModel
@@ -24,9 +26,13 @@ class LivePreview:
 
     def __init__(self, body: BodyModel, lifter: Lifter, camera_matrix: np.ndarray) -> None:
         self.body, self.lifter, self.camera_matrix = body, lifter, camera_matrix
-        self.points = PointBody.of(body, lifter.mesh.vertex_ids, landmarks=True)
         self.betas = np.zeros(10, np.float32)
         self._first: list[np.ndarray] = []
+
+    @cached_property
+    def points(self) -> PointBody:
+        """Made when the first frame is shown: a capture that nobody watches does not need it."""
+        return PointBody.of(self.body, self.lifter.mesh.vertex_ids, landmarks=True)
 
     def vertices(self, keypoints: np.ndarray) -> np.ndarray:
         """(33,3) px and confidence → (V,3) metres, camera frame."""

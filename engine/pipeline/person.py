@@ -45,7 +45,7 @@ class PersonMotion:
         poses: (F,24,3); betas: (10,); trans: (F,3); visible: (F,) bool, where the person was seen;
             infilled: (F,) bool, where the motion is not the frame's own measurement: unseen, or an outlier.
         residual_basis: (K,N,3) coarse, rest frame, metres; residual: (F,K) its coefficients.
-        vertex_ids: (N,) the coarse vertices.
+        points: the body reduced to the N coarse vertices and its landmarks.
         detections: (F,33,3) the calm detections it lies on; confidence 0 where the frame is not its own.
     """
 
@@ -56,7 +56,7 @@ class PersonMotion:
     infilled: np.ndarray
     residual_basis: np.ndarray
     residual: np.ndarray
-    vertex_ids: np.ndarray
+    points: PointBody
     detections: np.ndarray
 
 
@@ -107,8 +107,7 @@ def solve_person(
     residual = infill_values(times, residual, visible).astype(np.float32)
     if smoothing > 0 and len(times) > 2:
         residual = smooth_values(times, residual, RESIDUAL_WIDTH * smoothing).astype(np.float32)
-    ids = np.asarray(lifter.mesh.vertex_ids)
-    return PersonMotion(poses, betas, trans, visible, smooth.infilled, basis, residual, ids, calm)
+    return PersonMotion(poses, betas, trans, visible, smooth.infilled, basis, residual, points, calm)
 
 
 def fit_person(

@@ -58,7 +58,7 @@ def stand_on_ground(
     for person, points in zip(people, feet, strict=True):
         in_world = points @ rotation.T + shift
         contact = detect_contacts(times, in_world, ray=rotation[:, 2], visible=person.visible)
-        still = pin_feet(times, person, in_world, contact, frame, body, soles, camera_matrix, lock)
+        still = pin_feet(times, person, in_world, contact, frame, soles, camera_matrix, lock)
         settled.append(still)
         contacts.append(contact)
         locked_feet.append(soles.posed(still.poses, still.betas, still.trans))
@@ -71,7 +71,6 @@ def pin_feet(
     feet: np.ndarray,
     contact: np.ndarray,
     world_from_camera: np.ndarray,
-    body: BodyModel,
     soles: PointBody,
     camera_matrix: np.ndarray,
     lock: float,
@@ -83,10 +82,9 @@ def pin_feet(
     """
     if lock <= 0:
         return person
-    points = PointBody.of(body, person.vertex_ids, landmarks=True)
     targets, weights = foot_anchors(times, feet, contact)
     poses, trans = snap_to_detections(
-        points,
+        person.points,
         person.poses,
         person.betas,
         person.trans,
