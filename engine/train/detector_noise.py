@@ -1,4 +1,8 @@
-"""Errors like MediaPipe's: jitter that grows where confidence falls, moved limbs, swaps, cut frames."""
+"""Errors like MediaPipe's: jitter that grows where confidence falls, moved limbs, swaps, cut frames.
+
+Errors of consecutive frames resemble each other; one frame of `detect_sequence` alone is distributed like
+one of `detect`.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +48,13 @@ class DetectorNoise:
     """Probability that left and right legs (or arms) are exchanged."""
     outside: float = 0.12
     """Probability that an edge of the frame cuts the person."""
+    persistent: float = 0.6
+    """Part of a point's error variance that stays for the whole clip."""
+    drifting: float = 0.2
+    """Part that drifts, with `memory` from frame to frame; the rest is new in every frame."""
+    memory: float = 0.9
+    lasting: float = 8.0
+    """Mean number of frames that a hidden limb, an outlier or an exchange lasts."""
 
 
 CLEAN = DetectorNoise(jitter=(0.0,) * 33, occluded=0.0, outlier=0.0, swap=0.0, outside=0.0)
@@ -52,7 +63,7 @@ CLEAN = DetectorNoise(jitter=(0.0,) * 33, occluded=0.0, outlier=0.0, swap=0.0, o
 def detect(
     points: Tensor, height: Tensor, noise: DetectorNoise, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Disturb projected landmarks.
+    """Disturb projected landmarks of single pictures.
 
     Args:
         points: (B,33,2) on any image plane; height: (B,) projected standing height in its unit.
@@ -61,62 +72,114 @@ def detect(
     Returns:
         points (B,33,2) and confidence (B,33).
     """
-    batch, device = len(points), points.device
+    seen, confidence = detect_sequence(points[:, None], height[:, None], noise, generator)
+    return seen[:, 0], confidence[:, 0]
 
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator, device=device)
 
-    def chance(probability: float, *shape: int) -> Tensor:
-        return torch.rand(*shape, generator=generator, device=device) < probability
+def detect_sequence(
+    points: Tensor, height: Tensor, noise: DetectorNoise, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Disturb projected landmarks of clips at about 30 frames per second.
 
-    level = torch.exp(noise.level_spread * normal(batch, 1))
-    sigma = torch.tensor(noise.jitter, device=device) * level  # (B,33)
-    hidden = torch.zeros(batch, 33, dtype=torch.bool, device=device)
+    Args:
+        points: (B,T,33,2) on any image plane; height: (B,T) projected standing height in its unit.
+        noise: levels; generator: the source of randomness.
+
+    Returns:
+        points (B,T,33,2) and confidence (B,T,33).
+    """
+    batch, frames, device = len(points), points.shape[1], points.device
+    draw = _Draw(batch, frames, device, generator, noise)
+    level = torch.exp(noise.level_spread * torch.randn(batch, 1, 1, generator=generator, device=device))
+    sigma = torch.tensor(noise.jitter, device=device) * level  # (B,1,33)
+    hidden = torch.zeros(batch, frames, 33, dtype=torch.bool, device=device)
     for limb in LIMBS:
-        hidden[:, limb] |= chance(noise.occluded, batch, 1)
-    far_arm_and_leg = chance(noise.occluded, batch, 1) & chance(0.5, batch, 1)
+        hidden[..., limb] |= draw.state(noise.occluded, 1)
+    far_arm_and_leg = draw.state(0.5 * noise.occluded, 1)
     for limb in LIMBS[::2]:  # a profile view hides one whole side
-        hidden[:, limb] |= far_arm_and_leg
+        hidden[..., limb] |= far_arm_and_leg
     sigma = sigma * torch.where(hidden, 4.0, 1.0)
     swapped = points
     for limbs in (LIMBS[:2], LIMBS[2:]):
         both = [i for limb in limbs for i in limb]
         other = [MIRRORED_LANDMARK[i] for i in both]
-        exchange = chance(noise.swap, batch, 1, 1)
+        exchange = draw.state(noise.swap, 1)[..., None]
         moved = swapped.clone()
-        moved[:, both] = torch.where(exchange, swapped[:, other], swapped[:, both])
+        moved[..., both, :] = torch.where(exchange, swapped[..., other, :], swapped[..., both, :])
         swapped = moved
-    shared = normal(batch, 33, 2)
+    shared = draw.normal(33, 2)
     for limb in LIMBS:
-        shared[:, limb] = shared[:, limb[:1]]
+        shared[..., limb, :] = shared[..., limb[:1], :]
     own = (1 - noise.common**2) ** 0.5
-    offset = (noise.common * shared + own * normal(batch, 33, 2)) * sigma[..., None]
-    outlier = chance(noise.outlier, batch, 33)
-    offset = offset + torch.where(outlier[..., None], 0.1 * normal(batch, 33, 2), 0.0)
+    offset = (noise.common * shared + own * draw.normal(33, 2)) * sigma[..., None]
+    outlier = draw.state(noise.outlier, 33)
+    offset = offset + torch.where(outlier[..., None], 0.1 * draw.normal(33, 2), 0.0)
     outside = _outside_frame(points, noise, generator)
-    offset = offset + torch.where(outside[..., None], 0.05 * normal(batch, 33, 2), 0.0)
-    noisy = swapped + offset * height[:, None, None]
-    doubt = 0.04 * normal(batch, 33).abs() + torch.where(
-        hidden, 0.25 + 0.5 * torch.rand(batch, 33, generator=generator, device=device), 0.0
-    )
-    doubt = doubt + torch.where(outlier, 0.3 * torch.rand(batch, 33, generator=generator, device=device), 0.0)
-    doubt = doubt + torch.where(
-        outside, 0.6 + 0.35 * torch.rand(batch, 33, generator=generator, device=device), 0.0
-    )
+    offset = offset + torch.where(outside[..., None], 0.05 * draw.normal(33, 2), 0.0)
+    noisy = swapped + offset * height[..., None, None]
+    doubt = 0.04 * draw.normal(33).abs()
+    doubt = doubt + torch.where(hidden, 0.25 + 0.5 * draw.uniform(33), 0.0)
+    doubt = doubt + torch.where(outlier, 0.3 * draw.uniform(33), 0.0)
+    doubt = doubt + torch.where(outside, 0.6 + 0.35 * draw.uniform(33), 0.0)
     return noisy, (1 - doubt).clamp(0.01, 1.0)
 
 
+class _Draw:
+    """Random numbers (B,T,...) whose frames resemble each other; each frame alone has the usual law."""
+
+    def __init__(
+        self, batch: int, frames: int, device: torch.device, generator: torch.Generator, noise: DetectorNoise
+    ) -> None:
+        self._batch, self._frames, self._noise = batch, frames, noise
+        self._device, self._generator = device, generator
+
+    def normal(self, *shape: int) -> Tensor:
+        """(B,T,*shape) of variance 1: a constant, a first-order autoregression and white noise."""
+        noise = self._noise
+        white = self._randn(self._frames, *shape)
+        if self._frames == 1:
+            return white
+        drift = [self._randn(*shape)]
+        fresh = (1 - noise.memory**2) ** 0.5 * self._randn(self._frames - 1, *shape)
+        for t in range(self._frames - 1):
+            drift.append(noise.memory * drift[-1] + fresh[:, t])
+        constant = self._randn(1, *shape)
+        rest = max(1 - noise.persistent - noise.drifting, 0.0)
+        slow = noise.persistent**0.5 * constant + noise.drifting**0.5 * torch.stack(drift, 1)
+        return slow + rest**0.5 * white
+
+    def uniform(self, *shape: int) -> Tensor:
+        """(B,T,*shape) in 0 to 1."""
+        uniform: Tensor = torch.special.ndtr(self.normal(*shape))
+        return uniform
+
+    def state(self, probability: float, *shape: int) -> Tensor:
+        """(B,T,*shape) bool, true with this probability, for `lasting` frames on average."""
+        chance = torch.rand(self._batch, self._frames, *shape, generator=self._generator, device=self._device)
+        on = [chance[:, 0] < probability]
+        leave = 1 / max(self._noise.lasting, 1.0)
+        enter = min(leave * probability / (1 - probability), 1.0) if probability < 1 else 1.0
+        leave = leave if probability < 1 else 0.0
+        for t in range(1, self._frames):
+            on.append(torch.where(on[-1], chance[:, t] >= leave, chance[:, t] < enter))
+        return torch.stack(on, 1)
+
+    def _randn(self, *shape: int) -> Tensor:
+        size = (self._batch, *shape)
+        return torch.randn(size, generator=self._generator, device=self._device)
+
+
 def _outside_frame(points: Tensor, noise: DetectorNoise, generator: torch.Generator) -> Tensor:
-    """(B,33) bool: beyond a frame edge that cuts through the person, for a share of the pictures."""
-    low, high = points.amin(1), points.amax(1)
-    where = torch.rand(len(points), 4, generator=generator, device=points.device)
+    """(B,T,33) bool: beyond a frame edge that cuts through the person, for a share of the clips."""
+    low, high = points.amin(2), points.amax(2)  # (B,T,2)
+    where = torch.rand(len(points), 1, 4, generator=generator, device=points.device)
     active = where < torch.tensor(
         [noise.outside * share for share in (0.25, 0.25, 0.15, 0.6)], device=points.device
     )
-    cut = 0.45 * torch.rand(len(points), 4, generator=generator, device=points.device)
+    cut = 0.45 * torch.rand(len(points), 1, 4, generator=generator, device=points.device)
     span = high - low
-    left, right = low[:, 0] + cut[:, 0] * span[:, 0], high[:, 0] - cut[:, 1] * span[:, 0]
-    top, bottom = low[:, 1] + cut[:, 2] * span[:, 1], high[:, 1] - cut[:, 3] * span[:, 1]
+    left, right = low[..., 0] + cut[..., 0] * span[..., 0], high[..., 0] - cut[..., 1] * span[..., 0]
+    top, bottom = low[..., 1] + cut[..., 2] * span[..., 1], high[..., 1] - cut[..., 3] * span[..., 1]
     x, y = points.unbind(-1)
-    beyond = [(x < left[:, None]), (x > right[:, None]), (y < top[:, None]), (y > bottom[:, None])]
-    return torch.stack([b & active[:, i, None] for i, b in enumerate(beyond)]).any(0)
+    beyond = [x < left[..., None], x > right[..., None], y < top[..., None], y > bottom[..., None]]
+    return torch.stack([b & active[..., i, None] for i, b in enumerate(beyond)]).any(0)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from engine.train.detector_noise import CLEAN, DetectorNoise, detect
+from engine.train.detector_noise import CLEAN, DetectorNoise, detect, detect_sequence
 
 
 def people(count: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -40,3 +40,43 @@ def test_a_certain_swap_exchanges_left_and_right_limbs() -> None:
     seen, _ = detect(points, height, noise, torch.Generator().manual_seed(0))
     assert torch.equal(seen[:, 25], points[:, 26]) and torch.equal(seen[:, 14], points[:, 13])
     assert torch.equal(seen[:, :13], points[:, :13])
+
+
+def test_one_frame_of_a_sequence_is_distributed_like_a_single_picture() -> None:
+    points, height = people(3000)
+    clip = points[:, None].expand(-1, 4, -1, -1)
+    noise = DetectorNoise()
+    alone, doubt_alone = detect(points, height, noise, torch.Generator().manual_seed(1))
+    seen, doubt = detect_sequence(
+        clip, height[:, None].expand(-1, 4), noise, torch.Generator().manual_seed(2)
+    )
+    levels = torch.tensor([0.25, 0.5, 0.75, 0.9])
+    for frame in (0, 3):
+        a, b = ((s - points).norm(dim=-1).flatten() for s in (seen[:, frame], alone))
+        assert torch.allclose(torch.quantile(a, levels), torch.quantile(b, levels), rtol=0.06)
+        assert abs(doubt[:, frame].mean() - doubt_alone.mean()) < 0.01
+
+
+def test_errors_persist_in_a_sequence() -> None:
+    points, height = people(2000)
+    noise = DetectorNoise(occluded=0, outlier=0, swap=0, outside=0, level_spread=0.0)
+    clip = points[:, None].expand(-1, 40, -1, -1)
+    seen, _ = detect_sequence(clip, height[:, None].expand(-1, 40), noise, torch.Generator().manual_seed(2))
+    error = (seen - clip)[:, :, 15, 0] / 4.0
+    variance = (error**2).mean()
+    near, far = (error[:, 0] * error[:, 1]).mean(), (error[:, 0] * error[:, 39]).mean()
+    assert abs(near / variance - 0.78) < 0.06  # 0.6 + 0.9 * 0.2
+    assert abs(far / variance - 0.6) < 0.06
+
+
+def test_hidden_limbs_stay_hidden_for_some_frames() -> None:
+    points, height = people(1500)
+    clip = points[:, None].expand(-1, 30, -1, -1)
+    noise = DetectorNoise(outlier=0, swap=0, outside=0)
+    _, confidence = detect_sequence(
+        clip, height[:, None].expand(-1, 30), noise, torch.Generator().manual_seed(2)
+    )
+    hidden = confidence[..., 16] < 0.75
+    assert abs(hidden.float().mean() - 0.12) < 0.02
+    ends = (hidden[:, :-1] & ~hidden[:, 1:]).float().sum() / hidden[:, :-1].sum()
+    assert 1 / 15 < ends < 1 / 5
