@@ -23,7 +23,7 @@ from ..pose2d.tracking import Tracker, Tracks
 from ..protocol.take import TakeWriter
 from ..video.frames import FrameSource
 from .camera import camera_matrix
-from .lift import Lifter, choose_device
+from .lift import Lifter, MeshLifter, choose_device
 from .live import LivePreview
 from .person import solve_person
 from .world import World, posed_joints, stand_on_ground
@@ -154,7 +154,7 @@ def capture(source: FrameSource, options: CaptureOptions, reporter: Reporter) ->
     )
 
 
-def load_models(options: CaptureOptions) -> tuple[Lifter, BodyModel]:
+def load_models(options: CaptureOptions) -> tuple[MeshLifter, BodyModel]:
     """The network and the body it predicts."""
     if options.body not in WEIGHTS_OF_BODY:
         raise EngineError(
@@ -190,7 +190,7 @@ def detect_people(
 def write(
     out: Path,
     body: BodyModel,
-    lifter: Lifter,
+    lifter: MeshLifter,
     fps: float,
     frame_index: np.ndarray,
     frame_time: np.ndarray,
@@ -200,7 +200,7 @@ def write(
     reporter: Reporter,
 ) -> dict[str, float]:
     """Stream the take to disk; returns the quality figures averaged over people."""
-    upsample = upsampling_weights(body.v_template, body.triangles, lifter.mesh.vertex_ids)
+    upsample = upsampling_weights(body.v_template, body.triangles, lifter.vertex_ids)
     frames, count = len(frame_time), len(world.people)
     joints = np.stack([posed_joints(body, person) for person in world.people]).astype(np.float32)
     landmarks = np.empty((count, frames, 33, 3), np.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import torch
 
@@ -29,8 +31,27 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+class MeshLifter(Protocol):
+    """A network that turns landmarks into points of a body: our own, or a published one.
+
+    Attributes:
+        name: of its weights, as the take will say.
+        device: where it runs.
+        vertex_ids: (N,) the body's vertices that it returns.
+    """
+
+    name: str
+    device: torch.device
+
+    @property
+    def vertex_ids(self) -> np.ndarray: ...
+
+    def lift(self, keypoints: np.ndarray, camera_matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `Lifter.lift`."""
+
+
 class Lifter:
-    """Pose2Mesh ready to run.
+    """Our own Pose2Mesh ready to run.
 
     Args:
         weights: name of a shipped weight file, such as "open_body_light".
@@ -46,6 +67,11 @@ class Lifter:
     def mesh(self) -> BodyMesh:
         """The coarse mesh of the vertices it returns."""
         return self.network.mesh
+
+    @property
+    def vertex_ids(self) -> np.ndarray:
+        """(N,) the body's vertices that it returns."""
+        return self.network.mesh.vertex_ids
 
     @torch.inference_mode()
     def lift(self, keypoints: np.ndarray, camera_matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

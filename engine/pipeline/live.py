@@ -11,7 +11,7 @@ from ..fit.camera import camera_translation
 from ..fit.points import PointBody
 from ..fit.pose import fit_frames, fit_shape
 from ..fit.residual import full_vertices
-from .lift import Lifter
+from .lift import MeshLifter
 
 SHAPE_FRAMES = 30
 """The first frames decide the preview's shape; the take's own comes from the whole video at the end."""
@@ -24,7 +24,7 @@ class LivePreview:
         camera_matrix: (3,3) px.
     """
 
-    def __init__(self, body: BodyModel, lifter: Lifter, camera_matrix: np.ndarray) -> None:
+    def __init__(self, body: BodyModel, lifter: MeshLifter, camera_matrix: np.ndarray) -> None:
         self.body, self.lifter, self.camera_matrix = body, lifter, camera_matrix
         self.betas = np.zeros(10, np.float32)
         self._first: list[np.ndarray] = []
@@ -32,7 +32,7 @@ class LivePreview:
     @cached_property
     def points(self) -> PointBody:
         """Made when the first frame is shown: a capture that nobody watches does not need it."""
-        return PointBody.of(self.body, self.lifter.mesh.vertex_ids, landmarks=True)
+        return PointBody.of(self.body, self.lifter.vertex_ids, landmarks=True)
 
     def vertices(self, keypoints: np.ndarray) -> np.ndarray:
         """(33,3) px and confidence → (V,3) metres, camera frame."""

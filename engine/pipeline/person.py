@@ -23,7 +23,7 @@ from ..motion.smoothing import (
     smooth_values,
     translation_outliers,
 )
-from .lift import Lifter
+from .lift import MeshLifter
 
 SHAPE_FRAMES = 200
 """Frames spread over the take that decide the shape and the residual's basis."""
@@ -66,7 +66,7 @@ def solve_person(
     visible: np.ndarray,
     camera_matrix: np.ndarray,
     body: BodyModel,
-    lifter: Lifter,
+    lifter: MeshLifter,
     smoothing: float,
     progress: Callable[[int, int], None],
 ) -> PersonMotion:
@@ -77,7 +77,7 @@ def solve_person(
         smoothing: strength, 1 is the default, 0 none.
         progress: called with (frames done, frames in all).
     """
-    points = PointBody.of(body, lifter.mesh.vertex_ids, landmarks=True)
+    points = PointBody.of(body, lifter.vertex_ids, landmarks=True)
     visible = trustworthy(times, keypoints, visible)
     betas, poses, basis, residual = fit_person(points, keypoints, visible, camera_matrix, lifter, progress)
     place = Placement(body, betas, keypoints, visible, camera_matrix)
@@ -115,7 +115,7 @@ def fit_person(
     keypoints: np.ndarray,
     visible: np.ndarray,
     camera_matrix: np.ndarray,
-    lifter: Lifter,
+    lifter: MeshLifter,
     progress: Callable[[int, int], None],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Lift and fit every visible frame by itself, with one shape and one residual basis for all.
