@@ -22,6 +22,7 @@ Array = npt.NDArray[Any]
 
 VERTEX_COUNT = 6890
 _NEEDED = ("v_template", "shapedirs", "weights", "J_regressor", "f", "kintree_table")
+_FILES = "an SMPL file (basicmodel_*.pkl, SMPL_*.pkl or .npz)"
 
 # Vertices of SMPL's topology that are points of the body (the list smplx uses), and its joints, as anchors.
 _VERTICES = {
@@ -89,31 +90,35 @@ def landmark_regressor(joint_regressor: Array) -> Array:
     return np.asarray(out / out.sum(axis=1, keepdims=True))
 
 
-def read(path: Path) -> dict[str, Array]:
-    """The arrays of an SMPL file that a body needs, dense.
+def read(
+    path: Path, needed: tuple[str, ...] = _NEEDED, kind: str = "SMPL", files: str = _FILES
+) -> dict[str, Array]:
+    """The arrays of a file of SMPL's family that a body needs, dense.
+
+    Args:
+        needed: the arrays that must be there; "posedirs" is read where it is there too.
+        kind, files: the model and its usual files, for the sentences.
 
     Raises:
-        EngineError: the file is missing, damaged, holds code, or is not SMPL.
+        EngineError: the file is missing, damaged, holds code, or is not that model.
     """
     if not path.is_file():
-        raise EngineError(f"The SMPL file {path} does not exist; check the path.")
-    names = (*_NEEDED, "posedirs")
+        raise EngineError(f"The {kind} file {path} does not exist; check the path.")
+    names = tuple(dict.fromkeys((*needed, "posedirs")))
     if zipfile.is_zipfile(path):
         content = _read_npz(path, names)
     else:
         with path.open("rb") as file:
             content = unpickle.load(file, str(path))
     if not isinstance(content, dict):
-        raise EngineError(f"{path} holds no SMPL model; choose basicmodel_*.pkl, SMPL_*.pkl or .npz.")
-    missing = [name for name in _NEEDED if name not in content]
+        raise EngineError(f"{path} holds no {kind} model; choose {files}.")
+    missing = [name for name in needed if name not in content]
     if missing:
-        raise EngineError(
-            f"{path} lacks {', '.join(missing)}; choose an SMPL file (basicmodel_*.pkl, SMPL_*.pkl or .npz)."
-        )
+        raise EngineError(f"{path} lacks {', '.join(missing)}; choose {files}.")
     try:
         return {name: unpickle.as_array(content[name]) for name in names if content.get(name) is not None}
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise EngineError(f"{path} cannot be used ({error}); get the SMPL file again.") from error
+        raise EngineError(f"{path} cannot be used ({error}); get the {kind} file again.") from error
 
 
 def _read_npz(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
@@ -125,7 +130,7 @@ def _read_npz(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
                     with archive.open(f"{name}.npy") as member:
                         out[name] = _read_npy(member, f"{name} in {path}")
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise EngineError(f"The SMPL file {path} is damaged ({error}); get it again.") from error
+        raise EngineError(f"The file {path} is damaged ({error}); get it again.") from error
     return out
 
 
