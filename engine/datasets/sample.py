@@ -50,7 +50,7 @@ class Dataset(Protocol):
     """A list of samples, each made when asked for.
 
     Attributes:
-        name: "human36m", "coco", "muco", "amass", "3dpw", "surreal" or "freihand".
+        name: "human36m", "coco", "muco", "amass", "pw3d", "surreal", "freihand" or "mixed".
         joint_set: the joint set of ``pose2d`` and ``lifted_joints``: "human36m17", "coco19", "smpl24" or
             "mano21".
     """
