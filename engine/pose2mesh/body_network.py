@@ -27,6 +27,7 @@ from .coarsening import mesh_pyramid
 from .config import MeshNetConfig, Pose2MeshConfig, PoseNetConfig
 from .model import Pose2Mesh
 from .observation import Observation
+from .temporal import TemporalPoseNet
 
 LANDMARKS = 33
 SHIPPED = Path(__file__).resolve().parent.parent / "assets" / "weights"
@@ -56,7 +57,10 @@ class BodyMesh:
 
 
 def body_config(
-    hidden: int, level_widths: tuple[tuple[int, ...], ...], output_widths: tuple[int, ...]
+    hidden: int,
+    level_widths: tuple[tuple[int, ...], ...],
+    output_widths: tuple[int, ...],
+    temporal_width: int = 0,
 ) -> Pose2MeshConfig:
     """A network for 33 landmarks with (x, y, confidence, extent) each.
 
@@ -64,10 +68,11 @@ def body_config(
         hidden: PoseNet's width.
         level_widths: MeshNet's convolutions per level, coarsest first.
         output_widths: hidden channels of its output block.
+        temporal_width: PoseNet's features along time; 0 for frames on their own.
     """
     return Pose2MeshConfig(
         "mediapipe33",
-        PoseNetConfig(LANDMARKS, input_channels=4, hidden=hidden, dropout=0.0),
+        PoseNetConfig(LANDMARKS, input_channels=4, hidden=hidden, dropout=0.0, temporal_width=temporal_width),
         MeshNetConfig(
             LANDMARKS, 7, joint_widths=(32, 32), level_widths=level_widths, output_widths=output_widths
         ),
@@ -98,15 +103,29 @@ class BodyNetwork(nn.Module):
         """The description that rebuilds this network."""
         return self.network.config
 
-    def forward(self, observation: Observation) -> tuple[Tensor, Tensor]:
-        """Landmarks (B,33,3) and vertices (B,N,3)."""
-        landmarks = self.lift(observation)
+    @property
+    def reach(self) -> int:
+        """Frames before and after a frame that its landmarks depend on, at about 30 frames per second."""
+        lifter = self.network.pose_lifter
+        return lifter.reach if isinstance(lifter, TemporalPoseNet) else 0
+
+    def forward(self, observation: Observation, frames: int = 1) -> tuple[Tensor, Tensor]:
+        """Landmarks (B,33,3) and vertices (B,N,3); see `lift`."""
+        landmarks = self.lift(observation, frames)
         return landmarks, self.decode_mesh(observation, landmarks)
 
-    def lift(self, observation: Observation) -> Tensor:
-        """PoseNet alone: landmarks (B,33,3) m."""
-        joints: Tensor = self.network.pose_lifter(self._features(observation))
-        return joints.float() * LIFT_UNIT
+    def lift(self, observation: Observation, frames: int = 1) -> Tensor:
+        """PoseNet alone: landmarks (B,33,3) m.
+
+        Args:
+            observation: of B frames.
+            frames: the batch is made of clips of this many frames in order; matters to a temporal network.
+        """
+        features = self._features(observation)
+        if self.reach:
+            features = features.reshape(-1, frames, *features.shape[1:])
+        joints: Tensor = self.network.pose_lifter(features)
+        return joints.reshape(-1, LANDMARKS, 3).float() * LIFT_UNIT
 
     def decode_mesh(self, observation: Observation, landmarks: Tensor) -> Tensor:
         """MeshNet alone: vertices (B,N,3) m from the observation and the lifted landmarks (not trained

@@ -22,6 +22,9 @@ class PoseNetConfig:
         hidden: width of the hidden layers.
         stages: residual stages of two layers each.
         dropout: probability, in training only.
+        temporal_width: features that mix along time behind every stage (`temporal`); 0, as published, for
+            frames on their own.
+        temporal_kernel: frames that a mixer reads, odd.
     """
 
     joints: int
@@ -29,6 +32,8 @@ class PoseNetConfig:
     hidden: int = 4096
     stages: int = 2
     dropout: float = 0.5
+    temporal_width: int = 0
+    temporal_kernel: int = 9
 
 
 @dataclass(frozen=True)

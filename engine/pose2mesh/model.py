@@ -14,6 +14,7 @@ from .config import Order, Pose2MeshConfig, published_config
 from .meshnet import MeshNet
 from .posenet import PoseNet
 from .skeletons import joint_set as find_joint_set
+from .temporal import TemporalPoseNet
 
 MILLIMETRES = 1000.0
 
@@ -33,7 +34,9 @@ class Pose2Mesh(nn.Module):
         super().__init__()
         self.config = config
         self.pyramid = pyramid
-        self.pose_lifter = PoseNet(config.pose)
+        self.pose_lifter = (
+            TemporalPoseNet(config.pose) if config.pose.temporal_width else PoseNet(config.pose)
+        )
         self.pose2mesh = MeshNet(config.mesh, pyramid, find_joint_set(config.joint_set).laplacian())
         self.register_buffer("vertex_slots", torch.from_numpy(pyramid.vertex_slots), persistent=False)
 

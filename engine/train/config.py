@@ -49,7 +49,12 @@ def load_config(name: str) -> TrainConfig:
         with path.open("rb") as file:
             data = tomllib.load(file)
         widths = tuple(tuple(int(w) for w in level) for level in data["level_widths"])
-        network = body_config(int(data["hidden"]), widths, tuple(int(w) for w in data["output_widths"]))
+        network = body_config(
+            int(data["hidden"]),
+            widths,
+            tuple(int(w) for w in data["output_widths"]),
+            int(data.get("temporal_width", 0)),
+        )
         seed = int(data["seed"])
         stages = tuple(Schedule(**stage, seed=seed) for stage in data["stages"])
         if any(stage.stage not in ("lift", "mesh") for stage in stages):

@@ -45,7 +45,7 @@ def build_body_mesh(body: BodyModel, motions: MotionSet, count: int, seed: int =
     """The coarse mesh with its regressors, fitted on random bodies in random poses."""
     ids, triangles = coarse_mesh(body.v_template, body.triangles, count)
     generator = torch.Generator().manual_seed(seed)
-    rotations = draw_rotations(motions, 1500, Synthesis(), generator)
+    rotations = draw_rotations(motions, 1500, Synthesis(), generator)[:, 0]
     betas = torch.randn(len(rotations), 10, generator=generator)
     landmarks, joints, vertices = (p.numpy() for p in BodyTorch(body, ids).pose(rotations, betas))
     return BodyMesh(

@@ -17,7 +17,7 @@ from ..pose2mesh.observation import Observation
 from .body_torch import BodyTorch
 from .detector_noise import DetectorNoise
 from .motions import MotionSet
-from .synthesis import Pairs, Synthesis, draw_cameras, draw_rotations, make_pairs
+from .synthesis import Pairs, Synthesis, draw_bones, draw_cameras, draw_rotations, make_pairs
 
 WARM_UP = 300
 """Steps of rising learning rate, also after a resumption."""
@@ -31,6 +31,7 @@ class Schedule:
         stage: "lift" trains PoseNet alone, "mesh" both.
         steps, batch, learning_rate: AdamW with a short warm-up and a cosine decay to zero.
         mesh_batch: in stage "mesh", how many samples of the batch MeshNet, the slower of the two, sees.
+        frames: length of the clips that a batch is made of; 1 for a network that sees frames on their own.
         lift_rate: in stage "mesh", PoseNet's learning rate as a fraction.
         seconds: stop (and decay) by wall clock instead of steps when positive.
         seed: of everything that is drawn.
@@ -41,6 +42,7 @@ class Schedule:
     batch: int
     learning_rate: float
     mesh_batch: int = 64
+    frames: int = 1
     lift_rate: float = 0.3
     seconds: float = 0.0
     seed: int = 0
@@ -53,12 +55,34 @@ def draw_pairs(
     noise: DetectorNoise,
     synthesis: Synthesis,
     generator: torch.Generator,
+    frames: int = 1,
 ) -> Pairs:
-    """One batch from nothing but the motions and a generator."""
-    rotations = draw_rotations(motions, batch, synthesis, generator)
-    betas = torch.randn(batch, 10, generator=generator, device=rotations.device)
-    camera, distance = draw_cameras(batch, synthesis, generator, rotations.device)
-    return make_pairs(body, rotations, betas, camera, distance, noise, synthesis, generator)
+    """One batch from nothing but the motions and a generator.
+
+    Args:
+        batch: samples in all, of which every `frames` in order are one clip.
+    """
+    clips, device = batch // frames, motions.rotations.device
+
+    def repeat(tensor: Tensor) -> Tensor:
+        return tensor.repeat_interleave(frames, 0)
+
+    rotations = draw_rotations(motions, clips, synthesis, generator, frames).flatten(0, 1)
+    betas = torch.randn(clips, 10, generator=generator, device=device)
+    camera, distance = draw_cameras(clips, synthesis, generator, device)
+    bones = draw_bones(clips, synthesis, generator, device)
+    return make_pairs(
+        body,
+        rotations,
+        repeat(betas),
+        repeat(camera),
+        repeat(distance),
+        noise,
+        synthesis,
+        generator,
+        None if bones is None else repeat(bones),
+        frames,
+    )
 
 
 def edge_lengths(vertices: Tensor, edges: Tensor) -> Tensor:
@@ -108,7 +132,7 @@ def train(
         warm = min(1.0, (progress.step - first + 1) / WARM_UP)
         for group in optimizer.param_groups:
             group["lr"] = group["full_lr"] * warm * 0.5 * (1 + math.cos(math.pi * done))
-        pairs = draw_pairs(body, motions, schedule.batch, noise, synthesis, generator)
+        pairs = draw_pairs(body, motions, schedule.batch, noise, synthesis, generator, schedule.frames)
         with torch.autocast(body.device.type, dtype=torch.bfloat16):
             losses = compute_losses(network, pairs, edges, schedule)
         optimizer.zero_grad(set_to_none=True)
@@ -136,10 +160,10 @@ def compute_losses(
     network: BodyNetwork, pairs: Pairs, edges: Tensor, schedule: Schedule
 ) -> dict[str, Tensor]:
     """L1 of landmarks, vertices and edge lengths in mm, as in Pose2Mesh section 6 without the normal loss."""
-    landmarks = network.lift(pairs.observation)
+    landmarks = network.lift(pairs.observation, schedule.frames)
     losses = {"lift": (landmarks - pairs.landmarks).abs().mean() * 1000}
     if schedule.stage == "mesh":
-        part = slice(0, schedule.mesh_batch)
+        part = slice(None, None, max(schedule.batch // schedule.mesh_batch, 1))  # from every clip
         vertices = network.decode_mesh(
             Observation(*(field[part] for field in pairs.observation)), landmarks[part]
         )

@@ -25,13 +25,20 @@ class MotionSet:
 
     Attributes:
         rotations: (N,24,3,3) float32, joint 0 = world orientation (y up).
-        clip: (N,) clip number of each frame.
+        clip: (N,) clip number of each frame, never falling.
         clip_names: one name per clip.
+        thinned: (U,) the frames to draw from, of which no action has too many; all where not given.
     """
 
     rotations: Tensor
     clip: Tensor
     clip_names: list[str]
+    thinned: Tensor | None = None
+
+    def to(self, device: torch.device) -> MotionSet:
+        """The same on another device."""
+        thinned = None if self.thinned is None else self.thinned.to(device)
+        return MotionSet(self.rotations.to(device), self.clip.to(device), self.clip_names, thinned)
 
 
 def load_motions(path: Path, body: BodyModel, unique_only: bool = True) -> MotionSet:
@@ -52,7 +59,8 @@ def load_motions(path: Path, body: BodyModel, unique_only: bool = True) -> Motio
             rest = torch.from_numpy(data["rest_joints"].astype(np.float32))
             clip = data["clip_index"].astype(np.int64)
             names = [str(name) for name in data["clip_names"]]
-            keep = data["unique_idx"].astype(np.int64) if unique_only else np.arange(len(poses))
+            thinned = data["unique_idx"].astype(np.int64)
+            keep = thinned if unique_only else np.arange(len(poses))
     except FileNotFoundError as error:
         raise EngineError(f"The motion file {path.name} does not exist: check the path.") from error
     except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
@@ -62,9 +70,9 @@ def load_motions(path: Path, body: BodyModel, unique_only: bool = True) -> Motio
         ) from error
     rotations = matrix_from_axis_angle(torch.from_numpy(poses[keep]))
     target = torch.from_numpy(np.asarray(body.rest_joints(np.zeros(10, np.float32)), np.float32))
-    return MotionSet(
-        retarget(rotations, rest, target, [int(p) for p in body.parents]), torch.from_numpy(clip[keep]), names
-    )
+    rotations = retarget(rotations, rest, target, [int(p) for p in body.parents])
+    starts = None if unique_only else torch.from_numpy(thinned)
+    return MotionSet(rotations, torch.from_numpy(clip[keep]), names, starts)
 
 
 def retarget(rotations: Tensor, source_rest: Tensor, target_rest: Tensor, parents: list[int]) -> Tensor:

@@ -12,7 +12,7 @@ from .body_torch import BodyTorch
 from .config import TrainConfig
 from .linear_maps import build_body_mesh
 from .loop import train
-from .motions import MotionSet, load_motions
+from .motions import load_motions
 
 
 def run(
@@ -27,14 +27,15 @@ def run(
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.pt"
     body = BodyModel.load("open_body")
-    motions = load_motions(motions_path, body)
-    mesh = build_body_mesh(body, motions, config.vertices, config.seed)
+    motions = load_motions(motions_path, body, unique_only=False)
+    given = load_body_network(init) if init is not None and init.suffix == ".safetensors" else None
+    mesh = given.mesh if given else build_body_mesh(body, motions, config.vertices, config.seed)
     torch.manual_seed(config.seed)
     network = BodyNetwork(config.network, mesh)
     if init is not None and not checkpoint.exists():
         load_matching(network, init)
     points = BodyTorch(body, mesh.vertex_ids, device)
-    on_device = MotionSet(motions.rotations.to(device), motions.clip, motions.clip_names)
+    on_device = motions.to(device)
     for number, stage in enumerate(config.stages):
         train(network, points, on_device, stage, checkpoint, number)
     path = out / f"{config.name}.safetensors"

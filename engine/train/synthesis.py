@@ -10,13 +10,27 @@ from torch import Tensor
 
 from ..pose2mesh.observation import Observation, observe_plane
 from .body_torch import BodyTorch
-from .detector_noise import DetectorNoise, detect
+from .detector_noise import DetectorNoise, detect_sequence
 from .motions import MotionSet, mirror
 from .rotations import matrix_from_axis_angle, rotation_about
 
 ARMS = ((13, 16, 18, 20, 22), (14, 17, 19, 21, 23))
-LEGS = (1, 4, 7, 10, 2, 5, 8, 11)
-_VARIATION = {"trunk": 0.05, "head": 0.2, "limb": 0.1, "wrist": 0.35, "foot": 0.12}
+LEGS = ((1, 4, 7, 10), (2, 5, 8, 11))
+TRUNK = (3, 6, 9, 12, 15)
+BONES = (
+    (1, 2),
+    (4, 5),
+    (16, 17),
+    (18, 19),
+    (0,),
+    (3, 6, 9),
+    (13, 14),
+    (12, 15),
+    (7, 8, 10, 11),
+    (20, 21, 22, 23),
+)
+"""Joints whose bones share one length: people are symmetric, and a long spine is long all along."""
+_VARIATION = {"trunk": 0.08, "head": 0.25, "limb": 0.18, "wrist": 0.35, "foot": 0.15}
 
 
 @dataclass(frozen=True)
@@ -24,17 +38,30 @@ class Synthesis:
     """What is drawn, and how widely.
 
     Attributes:
-        recombine: probability that a limb comes from another pose.
-        roll: standard deviation of the camera's roll for the wild share, radians.
+        recombine: probability that a limb or the trunk comes from another pose.
+        variation: of every joint, as a fraction of `_VARIATION`.
+        lean: standard deviation of the whole body's tilt against gravity, radians.
+        bones: standard deviation of the log of each bone's length, beyond what the shape space holds.
+        pitch: standard deviation of the camera's pitch; a wild share looks from far above or below.
+        wild: probability of a strongly rolled camera; roll: its standard deviation, radians.
         near, far: range of the camera's distance, metres (log-uniform).
         focal_error: standard deviation of the log ratio of guessed to true focal length.
     """
 
     recombine: float = 0.35
+    variation: float = 1.0
+    lean: float = 0.15
+    bones: float = 0.07
+    pitch: float = 0.25
+    wild: float = 0.4
     roll: float = 0.5
     near: float = 1.6
     far: float = 12.0
     focal_error: float = 0.15
+
+
+PLAIN = Synthesis(lean=0.0, bones=0.0, pitch=0.2, wild=0.3, focal_error=0.0)
+"""What accuracy is measured on: real poses, the body's own proportions, a known focal length."""
 
 
 @dataclass(frozen=True)
@@ -48,32 +75,88 @@ class Pairs:
 
 
 def draw_rotations(
-    motions: MotionSet, batch: int, synthesis: Synthesis, generator: torch.Generator
+    motions: MotionSet, batch: int, synthesis: Synthesis, generator: torch.Generator, frames: int = 1
 ) -> Tensor:
-    """Poses (B,24,3,3): a frame, limbs of other frames on it, small variations, mirrored half the time."""
+    """Poses (B,T,24,3,3): a stretch of a clip, limbs of other clips on it, varied, mirrored half the time."""
     device = motions.rotations.device
+    step = draw_steps(batch, frames, generator, device)
 
     def pick() -> Tensor:
-        index = torch.randint(len(motions.rotations), (batch,), generator=generator, device=device)
-        return motions.rotations[index]
+        return motions.rotations[draw_stretch(motions, step, generator)]
 
     def chance(probability: float) -> Tensor:
-        return (torch.rand(batch, generator=generator, device=device) < probability)[:, None, None, None]
+        drawn = torch.rand(batch, generator=generator, device=device) < probability
+        return drawn[:, None, None, None, None]
 
-    rotations, donor = pick(), pick()
-    for part in (*ARMS, LEGS):
-        part_list = list(part)
-        swap = chance(synthesis.recombine)
-        rotations[:, part_list] = torch.where(swap, donor[:, part_list], rotations[:, part_list])
+    rotations, pair = pick(), pick()
+    both_legs = chance(synthesis.recombine / 2)
+    for part in (*ARMS, *LEGS, TRUNK):
+        joints = list(part)
+        donor = pick()
+        swap = chance(synthesis.recombine / 2 if part in LEGS else synthesis.recombine)
+        rotations[:, :, joints] = torch.where(swap, donor[:, :, joints], rotations[:, :, joints])
+        if part in LEGS:
+            rotations[:, :, joints] = torch.where(both_legs, pair[:, :, joints], rotations[:, :, joints])
+    rotations = vary(rotations, synthesis, generator)
+    return torch.where(chance(0.5), mirror(rotations), rotations)
+
+
+def draw_steps(batch: int, frames: int, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Frame offsets (B,T) from a stretch's middle: mostly the clip's pace, some twice it, some frozen."""
+    pace = torch.tensor([0, 1, 1, 1, 1, 1, 1, 2, 2, 2], device=device)
+    drawn = pace[torch.randint(len(pace), (batch, 1), generator=generator, device=device)]
+    return drawn * (torch.arange(frames, device=device) - frames // 2)
+
+
+def draw_stretch(motions: MotionSet, step: Tensor, generator: torch.Generator) -> Tensor:
+    """Indices (B,T) into the motions around frames drawn evenly from the thinned ones.
+
+    Beyond a clip's ends its first and last frames are held.
+    """
+    device = motions.rotations.device
+    drawn = torch.randint(
+        len(motions.clip if motions.thinned is None else motions.thinned),
+        (len(step), 1),
+        generator=generator,
+        device=device,
+    )
+    middle = drawn if motions.thinned is None else motions.thinned[drawn]
+    clip = motions.clip[middle]
+    first = torch.searchsorted(motions.clip, clip)
+    last = torch.searchsorted(motions.clip, clip, right=True) - 1
+    return (middle + step).clamp(first, last)
+
+
+def vary(rotations: Tensor, synthesis: Synthesis, generator: torch.Generator) -> Tensor:
+    """Every joint of (B,T,24,3,3) turned a little, the same for all frames of a sample."""
+    batch, device = len(rotations), rotations.device
     spread = torch.full((24, 1), _VARIATION["limb"], device=device)
     spread[[0, 3, 6, 9, 13, 14]] = _VARIATION["trunk"]
     spread[[12, 15]] = _VARIATION["head"]
     spread[[20, 21]] = _VARIATION["wrist"]
     spread[[7, 8, 10, 11]] = _VARIATION["foot"]
-    size = torch.rand(batch, 1, 1, generator=generator, device=device) * 2
+    size = torch.rand(batch, 1, 1, generator=generator, device=device) * 2 * synthesis.variation
     vector = torch.randn(batch, 24, 3, generator=generator, device=device) * spread * size
-    rotations = rotations @ matrix_from_axis_angle(vector)
-    return torch.where(chance(0.5), mirror(rotations), rotations)
+    turned = rotations @ matrix_from_axis_angle(vector)[:, None]
+    if synthesis.lean > 0:
+        axis = torch.randn(batch, 3, generator=generator, device=device)
+        axis[:, 1] = 0.0
+        tilt = matrix_from_axis_angle(axis * synthesis.lean)[:, None]
+        turned[:, :, 0] = tilt @ turned[:, :, 0]
+    return turned
+
+
+def draw_bones(
+    batch: int, synthesis: Synthesis, generator: torch.Generator, device: torch.device
+) -> Tensor | None:
+    """Length of every joint's bone (B,24) relative to the shape's; none where they are not varied."""
+    if synthesis.bones == 0:
+        return None
+    scale = torch.exp(synthesis.bones * torch.randn(batch, len(BONES), generator=generator, device=device))
+    lengths = torch.ones(batch, 24, device=device)
+    for group, joints in enumerate(BONES):
+        lengths[:, list(joints)] = scale[:, group, None]
+    return lengths
 
 
 def draw_cameras(
@@ -88,9 +171,9 @@ def draw_cameras(
         return torch.randn(batch, generator=generator, device=device)
 
     yaw = rand(batch) * 2 * math.pi
-    pitch = 0.1 + 0.2 * normal()
+    pitch = 0.1 + synthesis.pitch * normal()
     pitch = torch.where(rand(batch) < 0.15, (rand(batch) - 0.4) * 2.0, pitch)
-    roll = torch.where(rand(batch) < 0.3, synthesis.roll * normal(), 0.08 * normal())
+    roll = torch.where(rand(batch) < synthesis.wild, synthesis.roll * normal(), 0.08 * normal())
     to_camera = rotation_about(0, torch.full((batch,), math.pi, device=device))  # y up → y down, z forward
     rotation = rotation_about(2, roll) @ rotation_about(0, pitch) @ to_camera @ rotation_about(1, yaw)
     distance = synthesis.near * (synthesis.far / synthesis.near) ** rand(batch)
@@ -106,14 +189,18 @@ def make_pairs(
     noise: DetectorNoise,
     synthesis: Synthesis,
     generator: torch.Generator,
+    bones: Tensor | None = None,
+    frames: int = 1,
 ) -> Pairs:
     """Pose, project, disturb and observe.
 
     Args:
         rotations: (B,24,3,3) local, joint 0 in a y-up world; betas (B,10); camera (B,3,3); distance (B,) m.
+        bones: (B,24) of `draw_bones`.
+        frames: the batch is made of clips of this many frames, whose detection errors last over frames.
     """
     rotations = torch.cat([(camera @ rotations[:, 0])[:, None], rotations[:, 1:]], 1)
-    landmarks, joints, vertices = body.pose(rotations, betas)
+    landmarks, joints, vertices = body.pose(rotations, betas, bones)
     centre = landmarks[:, 11:].mean(1, keepdim=True)
     # Never nearer than what keeps every point in front of the lens.
     nearest = (landmarks - centre)[..., 2].amin(1)
@@ -121,8 +208,10 @@ def make_pairs(
     placed = landmarks - centre
     placed = torch.cat([placed[..., :2], placed[..., 2:] + depth[:, None, None]], -1)
     plane = placed[..., :2] / placed[..., 2:]
-    plane, confidence = detect(plane, 1.7 / depth, noise, generator)
-    error = torch.randn(len(depth), 1, 1, generator=generator, device=depth.device)
+    clips, height = plane.reshape(-1, frames, 33, 2), (1.7 / depth).reshape(-1, frames)
+    plane, confidence = (part.flatten(0, 1) for part in detect_sequence(clips, height, noise, generator))
+    error = torch.randn(len(clips), 1, 1, generator=generator, device=depth.device)
+    error = error.repeat_interleave(frames, 0)
     observation = observe_plane(plane * torch.exp(synthesis.focal_error * error), confidence)
     back = observation.rotation  # X_virtual = rotationᵀ X_camera; as row vectors: X @ rotation
     return Pairs(observation, landmarks @ back, joints @ back, vertices @ back)
