@@ -19,7 +19,7 @@ def read_detections(path: Path, key: str, joints: int) -> dict[int, Array]:
     Raises:
         EngineError: the file is missing, damaged, empty or has another number of joints.
     """
-    content: Any = read_json(path)
+    content: Any = read_json(path, list)
     with reading(path):
         return {
             int(item[key]): points(item["keypoints"], f"the pose of {key} {item[key]}", joints, 2)

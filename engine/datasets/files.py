@@ -46,18 +46,23 @@ def reading(path: Path) -> Iterator[None]:
         raise EngineError(f"The file {path} is not in the published format ({error}); {REMEDY}.") from error
 
 
-def read_json(path: Path) -> Any:
-    """What a JSON file holds, be it a list or a dictionary, but not nothing.
+def read_json(path: Path, kind: type = dict) -> Any:
+    """What a JSON file holds: a dictionary, or a list where ``kind`` says so, and not an empty one.
 
     Raises:
-        EngineError: the file is missing, damaged or empty.
+        EngineError: the file is missing, damaged, empty or holds something else.
     """
     try:
         content = json.loads(existing(path).read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise EngineError(f"The file {path} is damaged ({error}); {REMEDY}.") from error
-    if not isinstance(content, list | dict) or not content:
+    if not content:
         raise EngineError(f"The file {path} is empty; {REMEDY}.")
+    if not isinstance(content, kind):
+        raise EngineError(
+            f"The file {path} is not in the published format ({type(content).__name__} instead of "
+            f"{kind.__name__}); {REMEDY}."
+        )
     return content
 
 

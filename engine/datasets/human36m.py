@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,8 +77,6 @@ class Human36M:
         self._check_regressors()
         folder = Path(root) / "annotations"
         rows = [row for subject in SUBJECTS[split] for row in _subject(folder, subject, EVERY[split])]
-        if not rows:
-            raise no_samples(folder / f"Human36M_subject{SUBJECTS[split][0]}_data.json")
         self._rows = sorted(rows, key=lambda row: row.image)
         self._detected: dict[str, Array] = {}
         if split == "test" and joint_set == "human36m17":
@@ -121,7 +118,7 @@ class Human36M:
         return masked(sample, "vertices_valid")
 
 
-def _subject(folder: Path, subject: int, every: int) -> Iterator[_Row]:
+def _subject(folder: Path, subject: int, every: int) -> list[_Row]:
     paths = {
         part: folder / f"Human36M_subject{subject}_{part}.json"
         for part in ("data", "camera", "joint_3d", "smpl_param")
@@ -130,6 +127,7 @@ def _subject(folder: Path, subject: int, every: int) -> Iterator[_Row]:
     cameras = _cameras(paths["camera"])
     fits, joints = read_json(paths["smpl_param"]), read_json(paths["joint_3d"])
     frames: dict[tuple[str, str, str], _Frame] = {}
+    rows = []
     for mark in annotations.marks:
         with reading(paths["data"]):
             image = annotations.images[mark["image_id"]]
@@ -139,7 +137,8 @@ def _subject(folder: Path, subject: int, every: int) -> Iterator[_Row]:
             name = str(image["file_name"]).rsplit("/", 1)[-1]
             camera_name = str(image["cam_idx"])
         if key not in frames:
-            fit = fits.get(key[0], {}).get(key[1], {}).get(key[2])
+            with reading(paths["smpl_param"]):
+                fit = fits.get(key[0], {}).get(key[1], {}).get(key[2])
             if fit is None:  # frames without a fit are left out, as published
                 continue
             what = f"action {key[0]}, {key[1]}, frame {key[2]}"
@@ -153,7 +152,10 @@ def _subject(folder: Path, subject: int, every: int) -> Iterator[_Row]:
                     world,
                 )
         with reading(paths["camera"]):
-            yield _Row(name, cameras[camera_name], frames[key])
+            rows.append(_Row(name, cameras[camera_name], frames[key]))
+    if not rows:
+        raise no_samples(paths["smpl_param"])
+    return rows
 
 
 def _cameras(path: Path) -> dict[str, _Camera]:

@@ -38,7 +38,8 @@ class _Row:
 class Pw3d:
     """``data/3DPW_latest_SPLIT.json``, and detections by DarkPose beside it.
 
-    Bodies are of the person's gender, in the camera's axes already. Everything is valid. Samples are sorted
+    Bodies are of the person's gender, in the camera's axes already. Everything is valid. The training split
+    needs no detections. Samples are sorted
     by person and picture, so that a person's frames of one video follow each other.
     """
 
@@ -67,6 +68,9 @@ class Pw3d:
         for gender in {row.gender for row in rows}:
             bodies.body(gender)
         detections = path.with_name(f"darkpose_3dpw_{split}set_output.json")
+        if split == "train" and not detections.is_file():
+            self._detected: dict[int, Array] = {}  # training uses projections
+            return
         found = read_detections(detections, "annotation_id", 17)
         if missing := [f"annotation {row.mark}" for row in self._rows if row.mark not in found]:
             raise without(missing, detections, "the 2D pose")
@@ -79,7 +83,9 @@ class Pw3d:
         row = self._rows[index]
         body = posed(self._bodies.body(row.gender), row.pose, row.betas, row.trans)
         mesh = 1000.0 * body.vertices
-        return body_sample(self._bodies, self.joint_set, mesh, row.camera, detected=self._detected[row.mark])
+        return body_sample(
+            self._bodies, self.joint_set, mesh, row.camera, detected=self._detected.get(row.mark)
+        )
 
     def videos(self) -> list[npt.NDArray[np.int64]]:
         """The indices of each person's samples in each video, in time: what acceleration is measured over."""
