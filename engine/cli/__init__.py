@@ -20,14 +20,16 @@ COMMANDS: Final = (
     "capture",
     "preview",
     "evaluate",
+    "evaluate_published",
     "bench",
     "train",
+    "ablate",
     "doctor",
     "import_smpl",
     "import_checkpoint",
     "serve",
 )
-ALL_CORES: Final = frozenset({"train", "bench"})
+ALL_CORES: Final = frozenset({"train", "evaluate-published", "bench", "ablate"})
 """Commands that may have the whole machine."""
 
 

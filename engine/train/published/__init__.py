@@ -1,0 +1,1 @@
+"""The published training, stage by stage, driven by one configuration per published experiment."""

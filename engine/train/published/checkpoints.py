@@ -1,0 +1,137 @@
+"""The published checkpoint file: written for the published code to read, read without running anything."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ...errors import EngineError
+from ...pose2mesh.checkpoint import read_state
+from ...pose2mesh.posenet import PoseNet
+from .config import Experiment
+
+
+@dataclass
+class History:
+    """What has happened so far; travels in the checkpoint under the published names.
+
+    Attributes:
+        epoch: the last whole one.
+        train: mean loss per epoch.
+        joint, surface: test MPJPE and MPVPE per epoch, mm; 0 where the test set has no truth, as published.
+    """
+
+    epoch: int = 0
+    train: list[float] = field(default_factory=list)
+    joint: list[float] = field(default_factory=list)
+    surface: list[float] = field(default_factory=list)
+
+    def is_best(self) -> bool:
+        """Whether the newest epoch has the lowest test MPJPE; the first never counts, as published."""
+        return self.epoch > 1 and self.joint[-1] < min(self.joint[:-1])
+
+
+def save(
+    path: Path,
+    experiment: Experiment,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scheduler: torch.optim.lr_scheduler.LRScheduler,
+    history: History,
+) -> None:
+    """Write a checkpoint; an existing one is replaced only once the new one is whole.
+
+    Raises:
+        EngineError: the file cannot be written.
+    """
+    content = {
+        "epoch": history.epoch,
+        "model_state_dict": model.state_dict(),
+        "optim_state_dict": optimizer.state_dict(),
+        "scheduler_state_dict": scheduler.state_dict(),
+        "train_log": history.train,
+        "test_log": {"surface": history.surface, "joint": history.joint},
+        "experiment": experiment.name,  # unknown to the published code, which does not mind
+        "seed": experiment.seed,
+    }
+    partial = path.with_name(path.name + ".part")
+    try:
+        torch.save(content, partial)
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:
+        partial.unlink(missing_ok=True)
+        raise EngineError(
+            f"The checkpoint {path} cannot be written ({error}): make room, or choose another folder."
+        ) from error
+
+
+def resume(
+    path: Path,
+    experiment: Experiment,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scheduler: torch.optim.lr_scheduler.LRScheduler,
+) -> History:
+    """Take up a training where its checkpoint left it.
+
+    Raises:
+        EngineError: the file is damaged, or of another experiment.
+    """
+    device = next(model.parameters()).device
+    try:
+        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        found = (content["experiment"], content["seed"])
+    except (
+        OSError,
+        EOFError,
+        KeyError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        pickle.UnpicklingError,
+    ) as error:
+        raise EngineError(
+            f"The checkpoint {path} is damaged or no training of this engine's ({_first(error)}): remove it, "
+            "or choose another folder."
+        ) from error
+    if found != (experiment.name, experiment.seed):
+        raise EngineError(
+            f"The checkpoint {path} belongs to {found[0]} with seed {found[1]}, not to {experiment.name} "
+            f"with seed {experiment.seed}: choose another folder."
+        )
+    try:
+        model.load_state_dict(content["model_state_dict"])
+        optimizer.load_state_dict(content["optim_state_dict"])
+        scheduler.load_state_dict(content["scheduler_state_dict"])
+        tests = content["test_log"]
+        return History(content["epoch"], content["train_log"], tests["joint"], tests["surface"])
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise EngineError(
+            f"The checkpoint {path} does not fit {experiment.name} ({_first(error)}): choose another folder."
+        ) from error
+
+
+def load_posenet(posenet: PoseNet, path: Path) -> None:
+    """Give PoseNet the parameters of a checkpoint of PoseNet alone, published or made here.
+
+    Raises:
+        EngineError: the file is missing, damaged, holds code, or holds another network.
+    """
+    state = read_state(path)
+    try:
+        posenet.load_state_dict(state)
+    except RuntimeError as error:
+        raise EngineError(
+            f"{path} holds no PoseNet of this joint set ({_first(error)}): give a checkpoint of the posenet "
+            "stage."
+        ) from error
+
+
+def _first(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[min(1, len(lines) - 1)].rstrip(".") if lines else type(error).__name__
