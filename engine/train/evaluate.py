@@ -2,50 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..pose2mesh.metrics import acceleration_error, aligned_mean_distance, mean_distance
 from ..pose2mesh.observation import Observation
 from .body_torch import BodyTorch
 from .detector_noise import CLEAN, DetectorNoise
 from .motions import MotionSet
-from .synthesis import Pairs, Synthesis, draw_cameras, make_pairs
+from .synthesis import PLAIN, Pairs, draw_cameras, make_pairs
 
 Predict = Callable[[Observation], tuple[np.ndarray, np.ndarray]]
-"""Observation → joints (B,24,3) and vertices (B,V,3), metres, virtual camera axes."""
+"""One clip's observations, in order → joints (F,24,3) and vertices (F,V,3), metres, virtual camera axes."""
 JOINTS = [j for j in range(24) if j not in (22, 23)]
 """The hands' end joints (22, 23) never move in the motions and are left out."""
+CASES = ("clean", "detector_noise", "detector_sequence")
+"""No errors; errors drawn anew in every frame; errors of the same size that last and drift."""
 
 
-def evaluation_pairs(body: BodyTorch, motions: MotionSet, noise: DetectorNoise, seed: int) -> list[Pairs]:
-    """One batch per clip, its frames in order, seen by one still camera; the same for a seed everywhere."""
+@dataclass(frozen=True)
+class Sight:
+    """A clip, or a piece of one, seen by one still camera.
+
+    Attributes:
+        pairs: observations and truth of its F frames, in order.
+        camera: (3,3) world (y up) → camera axes; distance: of the person's middle, metres.
+    """
+
+    pairs: Pairs
+    camera: Tensor
+    distance: float
+
+
+def see(body: BodyTorch, rotations: Tensor, case: str, seed: int) -> Sight:
+    """A clip of rotations (F,24,3,3) through a camera and on a shape that depend on the seed alone.
+
+    The three `CASES` of one seed therefore show the same scene.
+    """
+    frames = len(rotations)
     generator = torch.Generator().manual_seed(seed)
-    batches = []
+    camera, distance = draw_cameras(1, PLAIN, generator, torch.device("cpu"))
+    betas = torch.randn(1, 10, generator=generator)
+    pairs = make_pairs(
+        body,
+        rotations,
+        betas.expand(frames, -1),
+        camera.expand(frames, -1, -1),
+        distance.expand(frames),
+        CLEAN if case == "clean" else DetectorNoise(),
+        PLAIN,
+        generator,
+        frames=frames if case == "detector_sequence" else 1,
+    )
+    return Sight(pairs, camera[0], float(distance))
+
+
+def clip_seed(seed: int, number: int) -> int:
+    """A seed for one clip, so that its camera depends on no other clip."""
+    return 1_000_003 * seed + number
+
+
+def evaluation_pairs(body: BodyTorch, motions: MotionSet, case: str, seed: int) -> Iterable[Pairs]:
+    """One batch per clip, its frames in order, seen by one still camera; the same for a seed everywhere."""
     for clip in torch.unique(motions.clip):
         rotations = motions.rotations[motions.clip == clip]
-        frames = len(rotations)
-        synthesis = Synthesis(focal_error=0.0)
-        camera, distance = draw_cameras(1, synthesis, generator, torch.device("cpu"))
-        betas = torch.randn(1, 10, generator=generator)
-        batches.append(
-            make_pairs(
-                body,
-                rotations,
-                betas.expand(frames, -1),
-                camera.expand(frames, -1, -1),
-                distance.expand(frames),
-                noise,
-                synthesis,
-                generator,
-            )
-        )
-    return batches
+        yield see(body, rotations, case, clip_seed(seed, int(clip))).pairs
 
 
-def errors(predict: Predict, batches: list[Pairs]) -> dict[str, float]:
+def errors(predict: Predict, batches: Iterable[Pairs]) -> dict[str, float]:
     """MPJPE, PA-MPJPE, MPVPE, PA-MPVPE in mm and the acceleration error in mm/frame², averaged over frames.
 
     Joints and vertices are compared with both pelvis joints at the origin; PA aligns by a similarity.
@@ -75,8 +103,5 @@ def errors(predict: Predict, batches: list[Pairs]) -> dict[str, float]:
 def evaluate(
     predict: Predict, body: BodyTorch, motions: MotionSet, seed: int = 7
 ) -> dict[str, dict[str, float]]:
-    """The errors on clean projections and with detector noise."""
-    return {
-        "clean": errors(predict, evaluation_pairs(body, motions, CLEAN, seed)),
-        "detector_noise": errors(predict, evaluation_pairs(body, motions, DetectorNoise(), seed)),
-    }
+    """The errors in each of the `CASES`."""
+    return {case: errors(predict, evaluation_pairs(body, motions, case, seed)) for case in CASES}

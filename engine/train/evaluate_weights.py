@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,38 +17,84 @@ from .body_torch import BodyTorch
 from .evaluate import Predict, evaluate
 from .motions import load_motions
 
-BATCH = 256
+BATCH = 64
+"""Frames at a time, so that the graphs' features stay near the processor."""
+SHAPE_FRAMES = 150
+
+
+class Points(NamedTuple):
+    """A clip's joints (F,24,3), landmarks (F,33,3), coarse vertices (F,N,3): metres, virtual camera axes."""
+
+    joints: np.ndarray
+    landmarks: np.ndarray
+    vertices: np.ndarray
+
+
+class Stages(NamedTuple):
+    """What one clip becomes: straight from the network (joints by its regressor), and after the fit."""
+
+    network: Points
+    fit: Points
+
+
+class Predictor:
+    """A network and the fit on it: `stages` gives all it makes of a clip, a call what is evaluated.
+
+    Args:
+        weights: name of a shipped weight file, or a path that ends in `.safetensors`.
+    """
+
+    def __init__(self, weights: str, device: torch.device) -> None:
+        path = Path(weights) if weights.endswith(".safetensors") else shipped_weights(weights)
+        self.network: BodyNetwork = load_body_network(path, device)
+        self.device = device
+        self.body = BodyModel.load("open_body")
+        self.points = PointBody.of(self.body, self.network.mesh.vertex_ids, landmarks=True)
+
+    @property
+    def truth(self) -> BodyTorch:
+        """The body that makes the truth this network is compared with."""
+        return BodyTorch(self.body, self.network.mesh.vertex_ids)
+
+    def __call__(self, observation: Observation) -> tuple[np.ndarray, np.ndarray]:
+        """`evaluate.Predict`: joints of the fitted skeleton, and the network's own vertices."""
+        landmarks, vertices = self.lift(observation)
+        poses, betas, trans = self.fit(landmarks, vertices)
+        return self.points.joints_posed(poses, betas, trans).astype(np.float32), vertices
+
+    def stages(self, observation: Observation) -> Stages:
+        """Everything, for a report."""
+        landmarks, vertices = self.lift(observation)
+        poses, betas, trans = self.fit(landmarks, vertices)
+        joints = self.points.joints_posed(poses, betas, trans).astype(np.float32)
+        posed = self.points.posed(poses, betas, trans).astype(np.float32)
+        return Stages(
+            Points(self.network.mesh.joint_regressor @ vertices, landmarks, vertices),
+            Points(joints, posed[:, -33:], posed[:, :-33]),
+        )
+
+    @torch.inference_mode()
+    def lift(self, observation: Observation) -> tuple[np.ndarray, np.ndarray]:
+        """One clip through the network: landmarks (F,33,3) and vertices (F,N,3)."""
+        seen = Observation(*(field.to(self.device) for field in observation))
+        landmarks = self.network.lift(seen, len(seen.extent))
+        vertices = [
+            self.network.decode_mesh(Observation(*(field[part] for field in seen)), landmarks[part]).cpu()
+            for part in (slice(i, i + BATCH) for i in range(0, len(landmarks), BATCH))
+        ]
+        return landmarks.cpu().numpy(), torch.cat(vertices).numpy()
+
+    def fit(self, landmarks: np.ndarray, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Poses (F,24,3), one shape (10,) for the clip and translations (F,3)."""
+        targets = np.concatenate([vertices, landmarks], axis=1)
+        sample = np.unique(np.linspace(0, len(targets) - 1, min(len(targets), SHAPE_FRAMES)).astype(int))
+        betas = fit_shape(self.points, targets[sample])
+        poses, trans, _ = fit_frames(self.points, targets, betas)
+        return poses, betas, trans
 
 
 def evaluate_weights(weights: str, motions: Path, device: torch.device) -> dict[str, dict[str, float]]:
-    """`evaluate.evaluate` for a shipped weight file (by name) or any other (by path), through the fit.
-
-    Joints are the fitted skeleton's; vertices the network's own.
-    """
-    path = Path(weights) if weights.endswith(".safetensors") else shipped_weights(weights)
-    network = load_body_network(path, device)
-    body = BodyModel.load("open_body")
-    points = BodyTorch(body, network.mesh.vertex_ids)
-    return evaluate(fitted(network, body, device), points, load_motions(motions, body, unique_only=False))
-
-
-def fitted(network: BodyNetwork, body: BodyModel, device: torch.device) -> Predict:
-    """A clip through the network and the fit with one shape for the clip."""
-    points = PointBody.of(body, network.mesh.vertex_ids, landmarks=True)
-
-    @torch.inference_mode()
-    def predict(observation: Observation) -> tuple[np.ndarray, np.ndarray]:
-        vertices, landmarks = [], []
-        for start in range(0, len(observation.extent), BATCH):
-            part = Observation(*(field[start : start + BATCH].to(device) for field in observation))
-            lifted, mesh = network(part)
-            vertices.append(mesh.cpu().numpy())
-            landmarks.append(lifted.cpu().numpy())
-        mesh_vertices = np.concatenate(vertices)
-        targets = np.concatenate([mesh_vertices, np.concatenate(landmarks)], axis=1)
-        sample = np.unique(np.linspace(0, len(targets) - 1, min(len(targets), 150)).astype(int))
-        betas = fit_shape(points, targets[sample])
-        poses, trans, _ = fit_frames(points, targets, betas)
-        return points.joints_posed(poses, betas, trans).astype(np.float32), mesh_vertices
-
-    return predict
+    """`evaluate.evaluate` for a shipped weight file (by name) or any other (by path), through the fit."""
+    predictor = Predictor(weights, device)
+    predict: Predict = predictor
+    return evaluate(predict, predictor.truth, load_motions(motions, predictor.body, unique_only=False))

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.body.model import BodyModel
 from engine.errors import EngineError
 from engine.pose2mesh.body_network import body_config, load_body_network
 from engine.train.config import TrainConfig, load_config, shortened
@@ -85,20 +84,3 @@ def test_a_wrong_configuration_is_refused(tmp_path: Path) -> None:
     bad.write_text("vertices = 'many'")
     with pytest.raises(EngineError, match=r"bad\.toml"):
         load_config(str(bad))
-
-
-def test_evaluating_a_perfect_network_gives_zero(motion_file: Path, body: BodyModel) -> None:
-    import numpy as np
-
-    from engine.train.body_torch import BodyTorch
-    from engine.train.detector_noise import CLEAN
-    from engine.train.evaluate import errors, evaluation_pairs
-    from engine.train.motions import load_motions
-
-    points = BodyTorch(body, np.arange(0, 12000, 500))
-    batches = evaluation_pairs(points, load_motions(motion_file, body), CLEAN, 0)
-    truth = iter([(pairs.joints.numpy(), pairs.vertices.numpy()) for pairs in batches])
-    assert max(errors(lambda _: next(truth), batches).values()) < 1e-3
-    scaled = iter([(1.1 * pairs.joints.numpy(), 1.1 * pairs.vertices.numpy()) for pairs in batches])
-    figures = errors(lambda _: next(scaled), batches)
-    assert figures["mpjpe"] > 20 and figures["pa_mpjpe"] < 1e-2
