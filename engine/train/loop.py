@@ -17,7 +17,7 @@ from ..pose2mesh.observation import Observation
 from .body_torch import BodyTorch
 from .detector_noise import DetectorNoise
 from .motions import MotionSet
-from .synthesis import Pairs, Synthesis, draw_bones, draw_cameras, draw_rotations, make_pairs
+from .synthesis import Pairs, Synthesis, draw_bones, draw_cameras, draw_rotations, film
 
 WARM_UP = 300
 """Steps of rising learning rate, also after a resumption."""
@@ -32,6 +32,7 @@ class Schedule:
         steps, batch, learning_rate: AdamW with a short warm-up and a cosine decay to zero.
         mesh_batch: in stage "mesh", how many samples of the batch MeshNet, the slower of the two, sees.
         frames: length of the clips that a batch is made of; 1 for a network that sees frames on their own.
+        views: cameras that film each posed body.
         lift_rate: in stage "mesh", PoseNet's learning rate as a fraction.
         seconds: stop (and decay) by wall clock instead of steps when positive.
         seed: of everything that is drawn.
@@ -43,6 +44,7 @@ class Schedule:
     learning_rate: float
     mesh_batch: int = 64
     frames: int = 1
+    views: int = 1
     lift_rate: float = 0.3
     seconds: float = 0.0
     seed: int = 0
@@ -56,33 +58,25 @@ def draw_pairs(
     synthesis: Synthesis,
     generator: torch.Generator,
     frames: int = 1,
+    views: int = 1,
 ) -> Pairs:
     """One batch from nothing but the motions and a generator.
 
     Args:
         batch: samples in all, of which every `frames` in order are one clip.
+        views: cameras that film each posed body; posing costs more than filming.
     """
-    clips, device = batch // frames, motions.rotations.device
-
-    def repeat(tensor: Tensor) -> Tensor:
-        return tensor.repeat_interleave(frames, 0)
-
+    clips, device = batch // (frames * views), motions.rotations.device
     rotations = draw_rotations(motions, clips, synthesis, generator, frames).flatten(0, 1)
-    betas = torch.randn(clips, 10, generator=generator, device=device)
-    camera, distance = draw_cameras(clips, synthesis, generator, device)
+    betas = torch.randn(clips, 10, generator=generator, device=device).repeat_interleave(frames, 0)
     bones = draw_bones(clips, synthesis, generator, device)
-    return make_pairs(
-        body,
-        rotations,
-        repeat(betas),
-        repeat(camera),
-        repeat(distance),
-        noise,
-        synthesis,
-        generator,
-        None if bones is None else repeat(bones),
-        frames,
-    )
+    if bones is not None:
+        bones = bones.repeat_interleave(frames, 0)
+    landmarks, joints, vertices = body.pose(rotations, betas, bones)
+    posed = (landmarks.repeat(views, 1, 1), joints.repeat(views, 1, 1), vertices.repeat(views, 1, 1))
+    camera, distance = draw_cameras(clips * views, synthesis, generator, device)
+    camera, distance = camera.repeat_interleave(frames, 0), distance.repeat_interleave(frames, 0)
+    return film(posed, camera, distance, noise, synthesis, generator, frames)
 
 
 def edge_lengths(vertices: Tensor, edges: Tensor) -> Tensor:

@@ -34,9 +34,12 @@ def run(
     network = BodyNetwork(config.network, mesh)
     if init is not None and not checkpoint.exists():
         load_matching(network, init)
-    points = BodyTorch(body, mesh.vertex_ids, device)
     on_device = motions.to(device)
     for number, stage in enumerate(config.stages):
+        ids = (
+            mesh.vertex_ids if stage.stage == "mesh" else mesh.vertex_ids[:0]
+        )  # lifting looks at no vertices
+        points = BodyTorch(body, ids, device)
         train(network, points, on_device, stage, checkpoint, number)
     path = out / f"{config.name}.safetensors"
     save_body_network(network, path, {"config": config.name, "motions": motions_path.name})

@@ -199,8 +199,20 @@ def make_pairs(
         bones: (B,24) of `draw_bones`.
         frames: the batch is made of clips of this many frames, whose detection errors last over frames.
     """
-    rotations = torch.cat([(camera @ rotations[:, 0])[:, None], rotations[:, 1:]], 1)
-    landmarks, joints, vertices = body.pose(rotations, betas, bones)
+    return film(body.pose(rotations, betas, bones), camera, distance, noise, synthesis, generator, frames)
+
+
+def film(
+    posed: tuple[Tensor, Tensor, Tensor],
+    camera: Tensor,
+    distance: Tensor,
+    noise: DetectorNoise,
+    synthesis: Synthesis,
+    generator: torch.Generator,
+    frames: int = 1,
+) -> Pairs:
+    """`make_pairs` for bodies already posed: landmarks, joints and vertices (B,...,3) in the world."""
+    landmarks, joints, vertices = (points @ camera.transpose(1, 2) for points in posed)
     centre = landmarks[:, 11:].mean(1, keepdim=True)
     # Never nearer than what keeps every point in front of the lens.
     nearest = (landmarks - centre)[..., 2].amin(1)
