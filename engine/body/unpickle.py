@@ -119,10 +119,10 @@ def load(file: IO[bytes], label: str) -> Any:
         return RestrictedUnpickler(file).load()
     except (pickle.UnpicklingError, ImportError) as error:
         raise EngineError(
-            f"{label} is not a plain data file ({error}); get the body file again from its publisher."
+            f"{label} is not a plain data file ({error}); get the file again from its publisher."
         ) from error
     except Exception as error:  # a damaged pickle can raise nearly anything
-        raise EngineError(f"{label} is damaged ({error}); get the body file again.") from error
+        raise EngineError(f"{label} is damaged ({error}); get the file again.") from error
 
 
 def as_array(value: Any) -> Array:

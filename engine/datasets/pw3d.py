@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .annotations import Annotations, has_extent, read_annotations
 from .bodies import Bodies, posed
-from .camera import Pinhole
 from .detections import read_detections
-from .files import no_samples, numbers, reading, without
+from .files import without
+from .pw3d_rows import annotated_rows, sequence_rows
 from .sample import Sample
 from .targets import body_sample, checked_split, with_pelvis_and_neck
 
@@ -22,25 +20,13 @@ Array = npt.NDArray[Any]
 SPLITS = ("train", "validation", "test")
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class _Row:
-    mark: int
-    person: int
-    video: str
-    image: str
-    camera: Pinhole
-    pose: Array  # (72,)
-    betas: Array  # (10,)
-    trans: Array  # (3,) m
-    gender: str
-
-
 class Pw3d:
     """``data/3DPW_latest_SPLIT.json``, and detections by DarkPose beside it.
 
-    Bodies are of the person's gender, in the camera's axes already. Everything is valid. The training split
-    needs no detections. Samples are sorted
-    by person and picture, so that a person's frames of one video follow each other.
+    Where that file is missing and the official ``sequenceFiles/SPLIT`` are there, those are read, and there
+    are no detections. Bodies are of the person's gender. Everything is valid. Samples are sorted by person
+    and picture, so that a person's frames of one video follow each other. The training split may do without
+    detections.
     """
 
     name = "pw3d"
@@ -60,21 +46,25 @@ class Pw3d:
         self.split = checked_split(split, SPLITS, "3DPW")
         self._bodies = bodies
         _ = bodies.human36m, bodies.coco
-        path = Path(root) / "data" / f"3DPW_latest_{split}.json"
-        rows = _rows(read_annotations(path), path)
-        if not rows:
-            raise no_samples(path)
+        path, sequences = (
+            Path(root) / "data" / f"3DPW_latest_{split}.json",
+            Path(root) / "sequenceFiles" / split,
+        )
+        official = not path.is_file() and sequences.is_dir()
+        rows = sequence_rows(sequences) if official else annotated_rows(path)
         self._rows = sorted(rows, key=lambda row: (row.person, row.video, row.image))
         for gender in {row.gender for row in rows}:
             bodies.body(gender)
         detections = path.with_name(f"darkpose_3dpw_{split}set_output.json")
-        if split == "train" and not detections.is_file():
-            self._detected: dict[int, Array] = {}  # training uses projections
-            return
-        found = read_detections(detections, "annotation_id", 17)
+        self._detected: dict[int, Array] = {}
+        if not official and (split != "train" or detections.is_file()):
+            self._detected = self._detections(detections)
+
+    def _detections(self, path: Path) -> dict[int, Array]:
+        found = read_detections(path, "annotation_id", 17)
         if missing := [f"annotation {row.mark}" for row in self._rows if row.mark not in found]:
-            raise without(missing, detections, "the 2D pose")
-        self._detected = {row.mark: with_pelvis_and_neck(found[row.mark]) for row in self._rows}
+            raise without(missing, path, "the 2D pose")
+        return {row.mark: with_pelvis_and_neck(found[row.mark]) for row in self._rows}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -82,7 +72,7 @@ class Pw3d:
     def __getitem__(self, index: int) -> Sample:
         row = self._rows[index]
         body = posed(self._bodies.body(row.gender), row.pose, row.betas, row.trans)
-        mesh = 1000.0 * body.vertices
+        mesh = 1000.0 * (body.vertices @ row.rotation.T + row.offset)
         return body_sample(
             self._bodies, self.joint_set, mesh, row.camera, detected=self._detected.get(row.mark)
         )
@@ -93,30 +83,3 @@ class Pw3d:
         for index, row in enumerate(self._rows):
             found.setdefault((row.video, row.person), []).append(index)
         return [np.array(found[key]) for key in sorted(found)]
-
-
-def _rows(annotations: Annotations, path: Path) -> list[_Row]:
-    rows = []
-    for mark in annotations.marks:
-        with reading(path):
-            if not has_extent(mark["bbox"]):
-                continue
-            image, fit, key = annotations.images[mark["image_id"]], mark["smpl_param"], mark["id"]
-            camera = Pinhole(
-                numbers(image["cam_param"]["focal"], f"the focal length of annotation {key}", 2),
-                numbers(image["cam_param"]["princpt"], f"the principal point of annotation {key}", 2),
-            )
-            rows.append(
-                _Row(
-                    int(key),
-                    int(mark["person_id"]),
-                    str(image["sequence"]),
-                    str(image["file_name"]),
-                    camera,
-                    numbers(fit["pose"], f"the pose of annotation {key}", 72),
-                    numbers(fit["shape"], f"the shape of annotation {key}", 10),
-                    numbers(fit["trans"], f"the translation of annotation {key}", 3),
-                    str(fit["gender"]),
-                )
-            )
-    return rows

@@ -102,5 +102,5 @@ def test_arrays_of_objects_and_unknown_objects_are_not_numbers() -> None:
 def test_damaged_files_are_explained() -> None:
     whole = pickle.dumps({"a": np.arange(100.0)})
     for content in (b"", b"not a pickle", whole[: len(whole) // 2]):
-        with pytest.raises(EngineError, match="get the body file again"):
+        with pytest.raises(EngineError, match="get the file again"):
             read(content)
