@@ -19,6 +19,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "addon": (BLENDER | NUMERIC, {"addon", "engine.protocol", "engine.body", "engine.errors"}),
     "engine/protocol": (NUMERIC, {"engine.protocol", "engine.errors"}),
     "engine/body": (NUMERIC, {"engine.body", "engine.errors"}),
+    "engine/datasets": (
+        NUMERIC,
+        {"engine.datasets", "engine.body", "engine.pose2mesh.preprocess", "engine.errors"},
+    ),
 }
 
 

@@ -80,12 +80,12 @@ def human36m(root: Path, bodies: Bodies) -> Content:
 
 def coco(root: Path, bodies: Bodies) -> Content:
     """Annotations 1 and 2 fit by 2.9 and 3.1 pixels of the crop; 3 is a crowd, 4 without keypoints, 5 without
-    a fit, and 6 has a shape coefficient beyond 3.
+    a fit, 6 has a shape coefficient beyond 3, and 7 is narrower than a pixel.
     """
     random = np.random.default_rng(12)
     out: Content = {}
     marks, fits = [], {}
-    for key in range(1, 7):
+    for key in range(1, 8):
         fit = tiny.fit(random)
         if key == 6:
             fit["shape"][4] = -3.01
@@ -105,7 +105,7 @@ def coco(root: Path, bodies: Bodies) -> Content:
                 "image_id": 70 + key % 2,
                 "iscrowd": int(key == 3),
                 "num_keypoints": 0 if key == 4 else 16,
-                "bbox": [1.0, 2.0, 100.0, 200.0],
+                "bbox": [1.0, 2.0, 0.9 if key == 7 else 100.0, 200.0],
                 "keypoints": keypoints.reshape(-1).tolist(),
             }
         )
