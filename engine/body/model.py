@@ -34,6 +34,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import EngineError
+from . import library
 from .rotations import matrix_from_axis_angle
 
 Array = npt.NDArray[Any]
@@ -117,25 +118,33 @@ class BodyModel:
 
     @classmethod
     def load(cls, body: str | Path) -> BodyModel:
-        """Load a body by the name of a shipped asset ("open_body") or from a body file.
+        """Load a body by name ("open_body", or an imported one's) or from a body file.
 
         Raises:
-            EngineError: the file is missing, damaged or not a body file.
+            EngineError: there is none, or the file is damaged or not a body file.
         """
         path = Path(body)
-        if path.suffix != ".npz":
-            path = ASSETS / f"{path.name}.npz" if path.parent == Path() else path
+        name = path.name if path.suffix != ".npz" and path.parent == Path() else None
+        if name is not None:
+            path = ASSETS / f"{name}.npz" if name in library.SHIPPED else library.body_file(name)
+            if not path.is_file():
+                raise EngineError(
+                    f"The body {name!r} does not exist; choose one of {library.known_bodies()}, "
+                    f"or bring your own with `import-smpl FILE --name {name}`."
+                )
         if not path.is_file():
             raise EngineError(
-                f"The body file {path} does not exist; check the name, or import the body again."
+                f"The body file {path} does not exist; check the path, or import the body again."
             )
         try:
             with np.load(path, allow_pickle=False) as archive:
-                return cls.from_arrays({key: archive[key] for key in archive.files})
+                model = cls.from_arrays({key: archive[key] for key in archive.files})
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise EngineError(
                 f"The body file {path} cannot be read ({error}); import or install it again."
             ) from error
+        model.name = name or model.name  # takes name the body that they will be opened with
+        return model
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> BodyModel:

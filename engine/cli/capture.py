@@ -22,7 +22,9 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the network runs"
     )
-    parser.add_argument("--body", default="open_body", help="the body (open_body)")
+    parser.add_argument(
+        "--body", default="open_body", help="open_body, or the name of an imported body, such as smpl"
+    )
     parser.add_argument("--smoothing", type=float, default=1.0, help="0 for none, 1 is the default")
     parser.add_argument("--focal", type=float, metavar="PX", help="focal length in pixels, where it is known")
     parser.add_argument("--pose-model", default="full", help="2D pose model: full (ships) or heavy (slower)")

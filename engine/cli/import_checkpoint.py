@@ -1,4 +1,4 @@
-"""`python -m engine import-checkpoint FILE --body BODY --out OUT`: a published checkpoint, made safe."""
+"""`python -m engine import-checkpoint FILE --body smpl`: a published checkpoint, made safe, for captures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     mesh.add_argument("--body", help="the body it was trained on: an imported body's name or file")
     mesh.add_argument("--faces", type=Path, help="or only that body's triangles: a .npy of shape (T, 3)")
     parser.add_argument("--joint-set", help="refuse a checkpoint for other joints than these")
-    parser.add_argument("--out", type=Path, required=True, help="the weights file to write (.safetensors)")
+    parser.add_argument(
+        "--out", type=Path, help="write the weights file (.safetensors) here, not where capture --body looks"
+    )
     parser.set_defaults(run=run)
 
 
@@ -38,13 +40,58 @@ def run(arguments: argparse.Namespace) -> int:
         name, faces, template = body.name, body.triangles, body.v_template
     else:
         name, faces, template = arguments.faces.stem, _read_faces(arguments.faces), None
+    out = arguments.out or _place(arguments.body)
 
     imported = import_checkpoint(arguments.checkpoint, faces, template, arguments.joint_set)
     joint_set = imported.model.config.joint_set
+    if arguments.out is None:
+        check_for_capture(joint_set, arguments.checkpoint)
+        _make_folder(out.parent)
     notes = {"source": arguments.checkpoint.name, "edge_stretch": f"{imported.stretch:.2f}"}
-    weights.save(arguments.out, imported.model, name, notes)
-    print(f"Wrote {arguments.out}: {joint_set} to {name}, vertex order {imported.order}")
+    weights.save(out, imported.model, name, notes)
+    print(f"Wrote {out}: {joint_set} to {name}, vertex order {imported.order}")
     return 0
+
+
+def check_for_capture(joint_set: str, checkpoint: Path) -> None:
+    """Whether captures can use a network that reads these joints.
+
+    Raises:
+        EngineError: they cannot.
+    """
+    from ..pose2mesh.landmark_joints import SUPPORTED
+
+    if joint_set not in SUPPORTED:
+        raise EngineError(
+            f"{checkpoint.name} reads {joint_set}, which a video's landmarks do not give: import one for "
+            f"{' or '.join(SUPPORTED)}, or say with --out where to keep it for other purposes."
+        )
+
+
+def _place(body: str | None) -> Path:
+    """Where captures look for the network of an imported body.
+
+    Raises:
+        EngineError: the body is not known by name.
+    """
+    from ..body import library
+
+    imported = library.imported_bodies()
+    if body is None or body not in imported:
+        raise EngineError(
+            "Captures find networks of imported bodies only: give a file as --out, or an imported "
+            f"body's name as --body ({', '.join(imported) or 'there is none yet: run import-smpl first'})."
+        )
+    return library.weights_file(body)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EngineError(
+            f"The folder {folder} cannot be made ({error}): free the place, or give a file as --out."
+        ) from None
 
 
 def _read_faces(path: Path) -> npt.NDArray[np.integer]:

@@ -1,4 +1,4 @@
-"""`python -m engine import-smpl FILE --out BODY.npz`: a user's SMPL file as a body for `--body`."""
+"""`python -m engine import-smpl FILE`: a user's SMPL file as a body for `--body smpl`."""
 
 from __future__ import annotations
 
@@ -22,16 +22,22 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     """Adds the command to the parser of `python -m engine`."""
     parser = commands.add_parser("import-smpl", help="turn your SMPL file (.pkl or .npz) into a body file")
     parser.add_argument("source", type=Path, metavar="FILE", help="basicmodel_*.pkl, SMPL_*.pkl or .npz")
-    parser.add_argument("--out", type=Path, required=True, help="the body file to write (.npz), for --body")
+    parser.add_argument("--name", default="smpl", help="what --body shall call it (smpl)")
+    parser.add_argument(
+        "--out", type=Path, help="write the body file (.npz) here instead, to be named by path"
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Writes the body file; EngineError is the caller's to show."""
+    from ..body import library
     from ..body.smpl import import_smpl
 
-    body = import_smpl(arguments.source, arguments.out)
-    print(f"Wrote {arguments.out}: {len(body.v_template)} vertices. SMPL's licence lets nobody share it.")
+    library.check_name(arguments.name)
+    out = arguments.out or library.body_file(arguments.name)
+    body = import_smpl(arguments.source, out)
+    print(f"Wrote {out}: {len(body.v_template)} vertices. SMPL's licence lets nobody share it.")
     random = np.random.default_rng(0)
     difference = difference_to_smplx(body, random.normal(0.0, 0.4, (2, 24, 3)), random.normal(size=10))
     if difference is not None:

@@ -26,10 +26,11 @@ from .camera import camera_matrix
 from .lift import Lifter, MeshLifter, choose_device
 from .live import LivePreview
 from .person import solve_person
+from .published_lift import load_published
 from .world import World, posed_joints, stand_on_ground
 
 WEIGHTS_OF_BODY = {"open_body": "open_body_light"}
-"""The network that predicts each body's vertices."""
+"""The network that predicts the vertices of each body that ships."""
 WRITE_CHUNK = 32
 """Frames of full vertices in memory at a time."""
 
@@ -42,7 +43,7 @@ class CaptureOptions:
         out: where the take goes.
         people: how many people to follow, the most prominent ones.
         device: "auto", "cpu" or "cuda".
-        body: "open_body".
+        body: "open_body", or the name of an imported body.
         smoothing: 0 none, 1 the default.
         focal_px: focal length in pixels where it is known.
         pose_model: the 2D pose model, "full" or "heavy".
@@ -155,12 +156,11 @@ def capture(source: FrameSource, options: CaptureOptions, reporter: Reporter) ->
 
 
 def load_models(options: CaptureOptions) -> tuple[MeshLifter, BodyModel]:
-    """The network and the body it predicts."""
+    """The network and the body it predicts: ours, or a published one for a body that the user imported."""
+    device = choose_device(options.device)
     if options.body not in WEIGHTS_OF_BODY:
-        raise EngineError(
-            f"There is no network for the body {options.body!r}: choose one of {', '.join(WEIGHTS_OF_BODY)}."
-        )
-    return Lifter(WEIGHTS_OF_BODY[options.body], choose_device(options.device)), BodyModel.load(options.body)
+        return load_published(options.body, device)
+    return Lifter(WEIGHTS_OF_BODY[options.body], device), BodyModel.load(options.body)
 
 
 def detect_people(

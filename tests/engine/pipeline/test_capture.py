@@ -91,6 +91,9 @@ def test_fewer_people_than_asked_for_is_a_warning(tmp_path: Path) -> None:
     assert any("4 people were asked for" in warning for warning in recorder.warnings)
 
 
-def test_an_unknown_body_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="no network for the body"):
+def test_an_unknown_body_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("P2M_DATA", str(tmp_path))
+    with pytest.raises(
+        EngineError, match=r"The body 'smpl' does not exist; choose one of open_body, or bring"
+    ):
         capture(VideoFile(SAMPLE, 0, 1), CaptureOptions(tmp_path / "take.npz", body="smpl"), Recorder())

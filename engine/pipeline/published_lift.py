@@ -1,0 +1,107 @@
+"""2D landmarks → vertices of an imported body, by a published network.
+
+What comes out has the shape of our own network's result, an even subset of the body's vertices and
+MediaPipe's landmarks on it, so that fit, preview, world and take do not know the difference.
+
+The published network standardises x and y apart: it sees neither where in the picture a person stands nor how
+large they appear, and was trained on people about the picture's centre. So it is shown what a camera that
+looks straight at the person would see (`pose2mesh.observation`), and its mesh is turned back.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..body.library import check_name, weights_file
+from ..body.model import BodyModel
+from ..errors import EngineError
+from ..pose2mesh import weights
+from ..pose2mesh.coarse_mesh import coarse_mesh
+from ..pose2mesh.fast import fast
+from ..pose2mesh.landmark_joints import joints_from_landmarks
+from ..pose2mesh.observation import observe
+from ..pose2mesh.preprocess import standardize
+
+BATCH = 64
+VERTICES = 500
+"""At most so many vertices go into the fit, as many as our own network has."""
+
+
+class PublishedLifter:
+    """A published network ready to run on MediaPipe's landmarks.
+
+    Args:
+        body: the imported body it was trained on.
+        path: its weights, a file of `import-checkpoint`.
+        device: where it runs.
+
+    Raises:
+        EngineError: the weights cannot be read, are for another mesh, or read joints that the landmarks do
+            not give.
+    """
+
+    def __init__(self, body: BodyModel, path: Path, device: torch.device) -> None:
+        model, description = weights.load(path)
+        joint_set = model.config.joint_set
+        self.joints = joints_from_landmarks(joint_set)
+        if len(model.vertex_slots) != len(body.v_template):
+            raise EngineError(
+                f"The network {path.name} has {len(model.vertex_slots)} vertices and the body {body.name!r} "
+                f"{len(body.v_template)}: import the checkpoint for this body again."
+            )
+        self.name = f"{description.notes.get('source', path.name)} ({joint_set})"
+        self.device = device
+        self.body = body
+        self.network = fast(model, device=device)
+        self._vertex_ids, _ = coarse_mesh(body.v_template, body.triangles, VERTICES)
+
+    @property
+    def vertex_ids(self) -> np.ndarray:
+        """(N,) the body's vertices that it returns, evenly spread."""
+        return self._vertex_ids
+
+    def lift(self, keypoints: np.ndarray, camera_matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Lift frames, which are independent of one another.
+
+        Args:
+            keypoints: (F,33,3) x px, y px, confidence; camera_matrix: (3,3) px.
+
+        Returns:
+            vertices (F,N,3) and landmarks (F,33,3): metres, camera axes, pelvis near the origin.
+        """
+        vertices, landmarks = [], []
+        for start in range(0, len(keypoints), BATCH):
+            mesh = self.mesh(keypoints[start : start + BATCH], camera_matrix)
+            vertices.append(mesh[:, self._vertex_ids])
+            landmarks.append(self.body.landmarks(mesh))
+        return np.concatenate(vertices), np.concatenate(landmarks)
+
+    @torch.inference_mode()
+    def mesh(self, keypoints: np.ndarray, camera_matrix: np.ndarray) -> np.ndarray:
+        """As `lift`, one batch, but every vertex (F,V,3)."""
+        points = torch.as_tensor(keypoints, dtype=torch.float32)
+        seen = observe(points, torch.as_tensor(camera_matrix, dtype=torch.float32))
+        joints = standardize(self.joints @ seen.points[..., :2].double().numpy())
+        vertices, _ = self.network(torch.as_tensor(joints, dtype=torch.float32, device=self.device))
+        turned: np.ndarray = (vertices.cpu() @ seen.rotation.transpose(1, 2)).numpy()
+        return turned
+
+
+def load_published(body_name: str, device: torch.device) -> tuple[PublishedLifter, BodyModel]:
+    """An imported body, by its name, and the published network for it.
+
+    Raises:
+        EngineError: one of them is missing or unusable.
+    """
+    check_name(body_name)
+    body = BodyModel.load(body_name)
+    path = weights_file(body_name)
+    if not path.is_file():
+        raise EngineError(
+            f"There is no network for the body {body.name!r} yet: run "
+            f"`import-checkpoint CHECKPOINT.pth.tar --body {body.name}` first."
+        )
+    return PublishedLifter(body, path, device), body
