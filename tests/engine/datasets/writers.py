@@ -15,7 +15,8 @@ Content = dict[str, Any]
 
 
 def human36m(root: Path, bodies: Bodies) -> Content:
-    """S1 has frames 0, 5, 7 and 10 before two cameras, and no fit for frame 10; S9 and S11 have frame 0.
+    """S1 has frames 0, 5, 7 and 10 before two cameras, and no fit for frame 10; S9 has
+    frames 0, 45 and 50; the others have frame 0.
 
     The fit of S1's frame 5 is 26 mm off the measured joints, all others 24 mm.
     """
@@ -32,7 +33,7 @@ def human36m(root: Path, bodies: Bodies) -> Content:
             }
             for camera in (1, 2)
         }
-        frames = (0, 5, 7, 10) if subject == 1 else (0,)
+        frames = {1: (0, 5, 7, 10), 9: (0, 45, 50)}.get(subject, (0,))
         images, fits, joints = [], {}, {}
         marks: list[Content] = []
         for frame in frames:
@@ -65,7 +66,7 @@ def human36m(root: Path, bodies: Bodies) -> Content:
                     }
                 )
                 marks.insert(0, {"id": image, "image_id": image, "bbox": [10.0, 10.0, 300.0, 500.0]})
-                if subject in (9, 11):
+                if subject in (9, 11) and frame != 45:
                     detections[name] = random.uniform(0, 1000, (17, 3)).tolist()
         out["cameras"][subject] = cameras
         path = root / "annotations" / f"Human36M_subject{subject}"
