@@ -21,7 +21,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "checkpoint", type=Path, help="a .pth.tar, published or trained here, or .safetensors"
     )
     add_sources(parser)
-    parser.add_argument("--predictions", type=Path, help="write hands to this file for the FreiHAND server")
+    parser.add_argument(
+        "--hand-truth", type=Path, help="folder of FreiHAND's evaluation_xyz.json and evaluation_verts.json"
+    )
+    parser.add_argument("--predictions", type=Path, help="write hands to this .json for the FreiHAND server")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
     parser.set_defaults(run=run)
@@ -34,7 +37,15 @@ def run(args: argparse.Namespace) -> int:
     from ..train.published.run import score
 
     experiment, device = load_experiment(args.config), choose_device(args.device)
-    errors = score(experiment, sources(args), args.checkpoint, device, args.workers, args.predictions)
+    errors = score(
+        experiment,
+        sources(args),
+        args.checkpoint,
+        device,
+        args.workers,
+        args.predictions,
+        args.hand_truth,
+    )
     if args.json:
         print(json.dumps(errors))
         return 0

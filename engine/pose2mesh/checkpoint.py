@@ -63,6 +63,8 @@ def import_checkpoint(
 ) -> ImportedCheckpoint:
     """Read a published checkpoint and find the vertex order it was trained with.
 
+    Checkpoints of this engine's own training say which it was.
+
     Args:
         path: the `.pth.tar` file.
         faces: (T, 3) triangles of the body or hand it was trained on.
@@ -73,7 +75,8 @@ def import_checkpoint(
         EngineError: the file is missing, damaged, holds code, is no full Pose2Mesh checkpoint, or is one for
             other joints or another mesh.
     """
-    state = read_state(path)
+    content = _read(path)
+    state = _state(content, path)
     name = _joint_set_of(state, path)
     if expected_joint_set not in (None, name):
         raise EngineError(
@@ -86,7 +89,8 @@ def import_checkpoint(
 
     found: list[ImportedCheckpoint] = []
     sizes: list[int] = []
-    for order in get_args(Order):
+    known = content.get("order") if isinstance(content, Mapping) else None
+    for order in (known,) if known in get_args(Order) else get_args(Order):
         model = _empty(name, faces, order)
         sizes.append(model.pose2mesh.coarsest)
         if not _fits(model, state, path):
@@ -113,12 +117,20 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises:
         EngineError: the file is missing, damaged, holds code, or holds no parameters.
     """
+    return _state(_read(path), path)
+
+
+def _read(path: Path) -> Any:
     path = Path(path)
+    if path.is_dir():
+        raise EngineError(f"{path} is a folder: choose the checkpoint in it (*.pth.tar).")
     if not path.is_file():
         raise EngineError(f"There is no checkpoint at {path}: check the path.")
+    if path.stat().st_size == 0:
+        raise EngineError(f"{path} is empty: fetch it again.")
     try:
         with torch.serialization.safe_globals(_harmless_globals()):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if re.search(r"[Uu]nsupported (global|GLOBAL|class)|Trying to", str(error)):
             raise EngineError(
@@ -138,6 +150,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     ):
         raise EngineError(f"{path} is damaged or no PyTorch checkpoint: fetch it again.") from None
 
+
+def _state(content: Any, path: Path) -> dict[str, Tensor]:
     state = content.get(_STATE, content) if isinstance(content, Mapping) else {}
     tensors = {
         key.removeprefix(_PARALLEL): value.float() if value.is_floating_point() else value

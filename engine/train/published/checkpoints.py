@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ...errors import EngineError
 from ...pose2mesh.checkpoint import read_state
@@ -56,8 +56,10 @@ def save(
         "scheduler_state_dict": scheduler.state_dict(),
         "train_log": history.train,
         "test_log": {"surface": history.surface, "joint": history.joint},
-        "experiment": experiment.name,  # unknown to the published code, which does not mind
+        # The published code does not know these, nor mind them.
+        "experiment": experiment.name,
         "seed": experiment.seed,
+        "order": experiment.network.order,
     }
     partial = path.with_name(path.name + ".part")
     try:
@@ -96,8 +98,8 @@ def resume(
         pickle.UnpicklingError,
     ) as error:
         raise EngineError(
-            f"The checkpoint {path} is damaged or no training of this engine's ({_first(error)}): remove it, "
-            "or choose another folder."
+            f"The checkpoint {path} is damaged or no training of this engine's ({first_line(error)}): "
+            "remove it, or choose another folder."
         ) from error
     if found != (experiment.name, experiment.seed):
         raise EngineError(
@@ -112,8 +114,21 @@ def resume(
         return History(content["epoch"], content["train_log"], tests["joint"], tests["surface"])
     except (KeyError, ValueError, RuntimeError) as error:
         raise EngineError(
-            f"The checkpoint {path} does not fit {experiment.name} ({_first(error)}): choose another folder."
+            f"The checkpoint {path} does not fit {experiment.name} ({first_line(error)}): choose another "
+            "folder."
         ) from error
+
+
+def own_state(path: Path) -> dict[str, Tensor] | None:
+    """The parameters of a checkpoint that this engine trained, or None: then its vertex order is unknown."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (OSError, EOFError, ValueError, RuntimeError, pickle.UnpicklingError):
+        return None
+    if not isinstance(content, dict) or "experiment" not in content:
+        return None
+    state: dict[str, Tensor] | None = content.get("model_state_dict")
+    return state
 
 
 def load_posenet(posenet: PoseNet, path: Path) -> None:
@@ -127,11 +142,12 @@ def load_posenet(posenet: PoseNet, path: Path) -> None:
         posenet.load_state_dict(state)
     except RuntimeError as error:
         raise EngineError(
-            f"{path} holds no PoseNet of this joint set ({_first(error)}): give a checkpoint of the posenet "
-            "stage."
+            f"{path} holds no PoseNet of this joint set ({first_line(error)}): give a checkpoint of the "
+            "posenet stage."
         ) from error
 
 
-def _first(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """The line of a message that says what is wrong: the second of torch's, which begin with a title."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[min(1, len(lines) - 1)].rstrip(".") if lines else type(error).__name__

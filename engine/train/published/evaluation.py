@@ -6,8 +6,8 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ...datasets.sample import Dataset
-from ...pose2mesh.metrics import hand_scores
+from ...errors import EngineError
 from ...pose2mesh.posenet import PoseNet
 from .config import Experiment
 from .data import evaluation_batches, on_device
@@ -23,7 +23,7 @@ from .mesh import HUMAN36M_EVALUATED, Mesh
 from .scores import body_scores, epoch_errors, evaluated_joints, lifted_scores, motion_scores
 
 MILLIMETRES = 1000.0
-Arrays = dict[str, npt.NDArray[np.float64]]
+Array = npt.NDArray[np.float64]
 
 
 def watch(
@@ -56,60 +56,91 @@ def evaluate(
     mesh: Mesh,
     device: torch.device,
     workers: int = 0,
-    predictions: Path | None = None,
 ) -> dict[str, float]:
-    """The published evaluation, millimetres, averaged over samples.
+    """The published evaluation of a body's network, in millimetres, averaged over samples.
 
-    Bodies: `scores.body_scores`, and `scores.motion_scores` where the dataset knows its videos. Hands:
-    `metrics.hand_scores` where truth is at hand. PoseNet alone: MPJPE and PA-MPJPE of the lifted joints.
-
-    Args:
-        predictions: for hands, where to write the file that the FreiHAND benchmark takes: joints and vertices
-            of every sample in millimetres, in the order of the dataset.
+    Both networks: `scores.body_scores`, and `scores.motion_scores` where the dataset knows its videos.
+    PoseNet alone, hands included: MPJPE and PA-MPJPE of the lifted joints, nothing where there is no truth.
     """
     sums: dict[str, float] = defaultdict(float)
     samples = 0
-    joints, true_joints, vertices = [], [], []
+    joints, true_joints = [], []
     for predicted, truth in _predictions(model, dataset, experiment, device, workers, show=True):
-        known = bool(truth["lifted_valid"].any())
         if isinstance(model, PoseNet):
-            joints.append(predicted)
-            scores: dict[str, Any] = {}
-            if known:
-                every = _evaluated(experiment)
-                scores = dict(lifted_scores(predicted, truth["lifted_joints"], experiment.joint_set, every))
-        elif mesh.skeleton is None:
-            vertices.append(predicted)
-            joints.append(mesh.regressor @ predicted)
-            true = truth["mesh_joints"] / MILLIMETRES
-            scores = dict(hand_scores(joints[-1], predicted, true, truth["vertices"])) if known else {}
+            if not truth["lifted_valid"].any():
+                continue
+            every = _evaluated(experiment)
+            scores = lifted_scores(predicted, truth["lifted_joints"], experiment.joint_set, every)
         else:
             true_vertices = MILLIMETRES * truth["vertices"]
-            scores = dict(body_scores(predicted, true_vertices, truth["mesh_joints"], mesh))
+            scores = body_scores(predicted, true_vertices, truth["mesh_joints"], mesh)
             joints.append(evaluated_joints(mesh.regressor @ predicted, mesh))
             true_joints.append(evaluated_joints(truth["mesh_joints"], mesh))
         for name, value in scores.items():
-            sums[name] += float(np.mean(value)) * len(predicted)
-        samples += len(predicted) if known else 0
+            sums[name] += float(value.sum())
+        samples += len(predicted)
     result = {name: value / samples for name, value in sums.items()}
-    if true_joints and hasattr(dataset, "videos"):
+    if joints and hasattr(dataset, "videos"):
         result |= motion_scores(np.concatenate(joints), np.concatenate(true_joints), dataset.videos())
-    if predictions is not None and mesh.skeleton is None:
-        write_predictions(predictions, np.concatenate(joints), np.concatenate(vertices or joints))
     return result
 
 
-def write_predictions(
-    path: Path, joints: npt.NDArray[np.floating], vertices: npt.NDArray[np.floating]
-) -> None:
+@dataclass(frozen=True)
+class Hands:
+    """A test set of hands, in its order.
+
+    Attributes:
+        joints: (N, 21, 3) millimetres, relative to the network's root.
+        vertices: (N, V, 3) the same; PoseNet alone has none, and the joints stand here as in the published
+            code.
+        true_joints, true_vertices: (N, 21, 3), (N, V, 3) metres, or None where the test set has no truth.
+    """
+
+    joints: Array
+    vertices: Array
+    true_joints: Array | None
+    true_vertices: Array | None
+
+
+def predict_hands(
+    model: nn.Module,
+    dataset: Dataset,
+    experiment: Experiment,
+    mesh: Mesh,
+    device: torch.device,
+    workers: int = 0,
+) -> Hands:
+    """What a hand's network says about every sample."""
+    parts: list[list[Array]] = [[], [], [], []]
+    known = True
+    for predicted, truth in _predictions(model, dataset, experiment, device, workers, show=True):
+        lifted = isinstance(model, PoseNet)
+        known = known and not lifted and bool(truth["lifted_valid"].all())
+        parts[0].append(predicted if lifted else mesh.regressor @ predicted)
+        parts[1].append(predicted)
+        if known:
+            parts[2].append(truth["mesh_joints"] / MILLIMETRES)
+            parts[3].append(truth["vertices"])
+    joints, vertices, *truths = (np.concatenate(part) if part else None for part in parts)
+    assert joints is not None and vertices is not None
+    true_joints, true_vertices = truths if known else (None, None)
+    return Hands(joints, vertices, true_joints, true_vertices)
+
+
+def write_predictions(path: Path, hands: Hands) -> None:
     """`pred.json` of the FreiHAND benchmark: two lists over samples, (21, 3) joints and (778, 3) vertices.
 
-    In millimetres, as published: the benchmark's aligned scores do not depend on the unit. Of PoseNet alone
-    the published code writes the joints in the place of the vertices too.
+    In millimetres, as published: the benchmark's aligned scores do not depend on the unit.
+
+    Raises:
+        EngineError: the file cannot be written.
     """
-    content = [np.round(each.astype(np.float64), 4).tolist() for each in (joints, vertices)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
+    content = [np.round(each, 4).tolist() for each in (hands.joints, hands.vertices)]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content), "utf-8")
+    except OSError as error:
+        raise EngineError(f"{path} cannot be written ({error}): choose another place.") from error
 
 
 def _evaluated(experiment: Experiment) -> tuple[int, ...] | None:
@@ -124,7 +155,7 @@ def _predictions(
     device: torch.device,
     workers: int,
     show: bool = False,
-) -> Iterator[tuple[npt.NDArray[np.float64], Arrays]]:
+) -> Iterator[tuple[Array, dict[str, Array]]]:
     """Per batch what the network gives, vertices or PoseNet's joints in mm, and the batch as arrays."""
     from tqdm import tqdm
 

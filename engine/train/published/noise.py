@@ -7,6 +7,7 @@ joint, a miss, or an exchange of sides. Both work in pixels of the 288 x 384 cro
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
@@ -53,6 +54,21 @@ MISS_SHARE: Final = np.array([0.02] * 5 + [0.05] * 2 + [0.10] * 8 + [0.05] * 2)
 INVERSION_SHARE: Final = np.array([0.01] * 5 + [0.03] * 6 + [0.06] * 6)
 MISS_BESIDE_PAIR: Final = 0.2  # of the misses lie around the other side's joint
 _PAIR_OF: Final = {a: b for pair in joint_set("coco19").flip_pairs for a, b in (pair, pair[::-1])}
+GOOD, JITTER, MISS, INVERSION = range(4)
+
+
+def _up_to_kind() -> Array:
+    """(17, 3) how often a joint is good; good or jitters; all but an inversion."""
+    shares = np.stack((JITTER_SHARE, MISS_SHARE, INVERSION_SHARE), axis=1)
+    shares = np.column_stack((1.0 - shares.sum(axis=1), shares))
+    for joint in range(COCO_DETECTED):
+        if joint not in _PAIR_OF:  # the nose: the other kinds take over what would have been inversions
+            shares[joint, INVERSION] = 0.0
+    up_to: Array = np.cumsum(shares / shares.sum(axis=1, keepdims=True), axis=1)
+    return up_to[:, :INVERSION]
+
+
+_UP_TO_KIND: Final = _up_to_kind()
 
 
 def human36m_errors(rng: np.random.Generator) -> Array:
@@ -86,21 +102,15 @@ def coco_errors(joints: npt.NDArray[np.floating], area: float, rng: np.random.Ge
     """
     moved = np.array(joints, dtype=np.float64)
     good, half, far = (similarity_radius(level, area) for level in (0.85, 0.5, 0.1))
-    for j in range(COCO_DETECTED):
+    kinds = (rng.random((COCO_DETECTED, 1)) > _UP_TO_KIND).sum(axis=1)
+    beside = rng.random(COCO_DETECTED) < MISS_BESIDE_PAIR
+    for j, kind in enumerate(kinds):
         pair = _PAIR_OF.get(j)
-        shares = np.array([0.0, JITTER_SHARE[j], MISS_SHARE[j], INVERSION_SHARE[j]])
-        shares[0] = 1.0 - shares.sum()
-        here = moved[j]
-        if pair is None:  # the nose: the other kinds take over what would have been inversions
-            shares, there = shares[:3], None
-        else:
-            there = moved[pair]
-        kind = rng.choice(len(shares), p=shares / shares.sum())
-        beside = kind == 2 and there is not None and rng.uniform() < MISS_BESIDE_PAIR
-        if kind == 3 or beside:
+        here, there = moved[j], None if pair is None else moved[pair]
+        if there is not None and (kind == INVERSION or (kind == MISS and beside[j])):
             here, there = there, here
         inner, outer = ((0.0, good[j]), (good[j], half[j]), (half[j], far[j]), (0.0, half[j]))[kind]
-        moved[j] = _around(here, there, inner, outer, half[j] if kind == 2 else None, rng)
+        moved[j] = _around(here, there, inner, outer, half[j] if kind == MISS else None, rng)
     return moved
 
 
@@ -111,16 +121,19 @@ def _around(
     outer: float,
     clearance: float | None,
     rng: np.random.Generator,
-) -> Array:
+) -> tuple[float, float]:
     """A point between two radii of `centre` and further from `other` than from it, or than `clearance`.
 
     At least half of the directions lead away from `other`, so few draws are needed.
     """
-    if other is not None and (other == centre).all():
-        other = None  # nothing is nearer to one than to the other
+    x, y = float(centre[0]), float(centre[1])
+    if other is None or (other == centre).all():  # then nothing is nearer to one than to the other
+        to_x = to_y = math.inf
+    else:
+        to_x, to_y = float(other[0]), float(other[1])
     while True:
-        radius, angle = rng.uniform(inner, outer), rng.uniform(0.0, 2.0 * np.pi)
-        point = centre + radius * np.array([np.cos(angle), np.sin(angle)])
+        radius, angle = inner + (outer - inner) * rng.random(), 2.0 * math.pi * rng.random()
+        point = x + radius * math.cos(angle), y + radius * math.sin(angle)
         nearest = radius if clearance is None else clearance
-        if other is None or not np.hypot(*(point - other)) <= nearest:
+        if not math.hypot(point[0] - to_x, point[1] - to_y) <= nearest:
             return point

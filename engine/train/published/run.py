@@ -10,11 +10,13 @@ from torch import nn
 from ...errors import EngineError
 from ...pose2mesh import weights
 from ...pose2mesh.checkpoint import import_checkpoint
+from ...pose2mesh.metrics import hand_scores
 from ...pose2mesh.posenet import PoseNet
-from .checkpoints import load_posenet
+from .checkpoints import first_line, load_posenet, own_state
 from .config import Experiment
-from .evaluation import evaluate
-from .loop import train
+from .evaluation import evaluate, predict_hands, write_predictions
+from .hand_truth import read_hand_truth
+from .loop import network, train
 from .mesh import Mesh, mesh_for
 from .sources import Sources, load_bodies, open_test, open_training
 
@@ -46,20 +48,40 @@ def score(
     device: torch.device,
     workers: int = 0,
     predictions: Path | None = None,
+    hand_truth: Path | None = None,
 ) -> dict[str, float]:
-    """Test a checkpoint; returns the published errors. See `evaluation.evaluate`.
+    """Test a checkpoint; returns `evaluation.evaluate`'s errors, for hands `metrics.hand_scores`.
 
     Args:
         checkpoint: a published `.pth.tar`, one made here, or imported weights (`.safetensors`).
+        predictions: for hands, where to write the file the FreiHAND benchmark takes.
+        hand_truth: for hands, the folder of the benchmark's own truth; without it and without truth in the
+            test set there are no scores.
 
     Raises:
-        EngineError: data, body or checkpoint are missing or unusable.
+        EngineError: data, body, checkpoint or truth are missing or unusable.
     """
     bodies = load_bodies(experiment, sources)
     mesh = mesh_for(experiment.joint_set, bodies)
     model = load_network(experiment, checkpoint, mesh).to(device)
     test = open_test(experiment, sources.data, bodies)
-    return evaluate(model, test, experiment, mesh, device, workers, predictions)
+    if mesh.skeleton is not None:
+        return evaluate(model, test, experiment, mesh, device, workers)
+    truth = None if hand_truth is None else read_hand_truth(hand_truth, len(test))
+    hands = predict_hands(model, test, experiment, mesh, device, workers)
+    if predictions is not None:
+        write_predictions(predictions, hands)
+    if experiment.stage == "posenet":
+        return evaluate(model, test, experiment, mesh, device, workers)
+    true_joints, true_vertices = truth or (hands.true_joints, hands.true_vertices)
+    if true_joints is None or true_vertices is None:
+        return {}
+    if true_vertices.shape != hands.vertices.shape:
+        raise EngineError(
+            f"The truth has {true_vertices.shape[1]} vertices, the hand {hands.vertices.shape[1]}: use files "
+            "of one release."
+        )
+    return hand_scores(hands.joints, hands.vertices, true_joints, true_vertices)
 
 
 def load_network(experiment: Experiment, checkpoint: Path, mesh: Mesh) -> nn.Module:
@@ -73,6 +95,16 @@ def load_network(experiment: Experiment, checkpoint: Path, mesh: Mesh) -> nn.Mod
         load_posenet(posenet, checkpoint)
         return posenet
     if checkpoint.suffix != ".safetensors":
+        state = own_state(checkpoint)
+        if state is not None:
+            own = network(experiment, mesh)
+            try:
+                own.load_state_dict(state)
+            except RuntimeError as error:
+                raise EngineError(
+                    f"{checkpoint} is no network of {experiment.name} ({first_line(error)}): choose its own."
+                ) from error
+            return own
         return import_checkpoint(checkpoint, mesh.faces, mesh.template, experiment.joint_set).model
     model, description = weights.load(checkpoint)
     found = (description.config.joint_set, len(model.pyramid.vertex_slots))

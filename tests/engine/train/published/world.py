@@ -20,7 +20,7 @@ _LATENT = 3
 
 NARROW = """
 [network]
-hidden = 64
+hidden = 256
 joint_widths = [8, 16, 16]
 level_widths = [[16, 16], [16, 16], [16, 16], [16, 16], [16, 16], [16, 16], [16, 16], [16, 16]]
 output_widths = [16]
