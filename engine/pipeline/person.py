@@ -23,7 +23,7 @@ from ..motion.smoothing import (
     smooth_values,
     translation_outliers,
 )
-from .lift import MeshLifter
+from .lift import Lift, MeshLifter
 
 SHAPE_FRAMES = 200
 """Frames spread over the take that decide the shape and the residual's basis."""
@@ -79,9 +79,10 @@ def solve_person(
     """
     points = PointBody.of(body, lifter.vertex_ids, landmarks=True)
     visible = trustworthy(times, keypoints, visible)
-    betas, poses, basis, residual = fit_person(points, keypoints, visible, camera_matrix, lifter, progress)
-    place = Placement(body, betas, keypoints, visible, camera_matrix)
     seen = np.flatnonzero(visible)
+    lift = lifter.lift_clip(times[seen], keypoints[seen], camera_matrix)
+    betas, poses, basis, residual = fit_person(points, visible, lift, progress)
+    place = Placement(body, betas, keypoints, visible, camera_matrix)
     trans = place(poses)
     poses[seen], trans[seen] = snap_to_detections(
         points, poses[seen], betas, trans[seen], keypoints[seen], camera_matrix
@@ -112,13 +113,14 @@ def solve_person(
 
 def fit_person(
     points: PointBody,
-    keypoints: np.ndarray,
     visible: np.ndarray,
-    camera_matrix: np.ndarray,
-    lifter: MeshLifter,
+    lift: Lift,
     progress: Callable[[int, int], None],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Lift and fit every visible frame by itself, with one shape and one residual basis for all.
+    """Fit every visible frame by itself, with one shape and one residual basis for all.
+
+    Args:
+        visible: (F,) bool; lift: of the visible frames, counted among themselves.
 
     Returns:
         betas (10,), poses (F,24,3), the residual's basis (K,N,3) and coefficients (F,K); zeros where unseen.
@@ -126,19 +128,19 @@ def fit_person(
     seen = np.flatnonzero(visible)
 
     def targets(frames: np.ndarray) -> np.ndarray:
-        return np.concatenate(lifter.lift(keypoints[frames], camera_matrix), axis=1)
+        return np.concatenate(lift(frames), axis=1)
 
-    sample = seen[np.unique(np.linspace(0, len(seen) - 1, min(len(seen), SHAPE_FRAMES)).astype(int))]
+    sample = np.unique(np.linspace(0, len(seen) - 1, min(len(seen), SHAPE_FRAMES)).astype(int))
     sampled = targets(sample)
     betas = np.asarray(fit_shape(points, sampled), np.float32)
     poses, trans, _ = fit_frames(points, sampled, betas)
     basis = residual_basis(rest_residual(points, sampled, poses, betas, trans)[:, :-33])
 
-    poses = np.zeros((len(keypoints), 24, 3), np.float32)
-    coefficients = np.zeros((len(keypoints), len(basis)), np.float32)
+    poses = np.zeros((len(visible), 24, 3), np.float32)
+    coefficients = np.zeros((len(visible), len(basis)), np.float32)
     for start in range(0, len(seen), CHUNK):
         chunk = seen[start : start + CHUNK]
-        target = targets(chunk)
+        target = targets(np.arange(start, start + len(chunk)))
         poses[chunk], trans, _ = fit_frames(points, target, betas)
         residual = rest_residual(points, target, poses[chunk], betas, trans)[:, :-33]
         coefficients[chunk] = residual.reshape(len(chunk), -1) @ basis.reshape(len(basis), -1).T

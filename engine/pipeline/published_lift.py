@@ -24,6 +24,7 @@ from ..pose2mesh.fast import fast
 from ..pose2mesh.landmark_joints import joints_from_landmarks
 from ..pose2mesh.observation import observe
 from ..pose2mesh.preprocess import standardize
+from .lift import Lift
 
 BATCH = 64
 VERTICES = 500
@@ -78,6 +79,10 @@ class PublishedLifter:
             vertices.append(mesh[:, self._vertex_ids])
             landmarks.append(self.body.landmarks(mesh))
         return np.concatenate(vertices), np.concatenate(landmarks)
+
+    def lift_clip(self, times: np.ndarray, keypoints: np.ndarray, camera_matrix: np.ndarray) -> Lift:
+        """As `Lifter.lift_clip`; the published network looks at every frame on its own."""
+        return lambda frames: self.lift(keypoints[frames], camera_matrix)
 
     @torch.inference_mode()
     def mesh(self, keypoints: np.ndarray, camera_matrix: np.ndarray) -> np.ndarray:
