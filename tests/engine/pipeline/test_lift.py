@@ -1,53 +1,45 @@
+"""Which frames a temporal network reads together, and that every frame comes out once, whatever the rate."""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
-from pipeline_helpers import Walker
 
-from engine.body.model import BodyModel
-from engine.errors import EngineError
-from engine.pipeline.lift import Lifter, choose_device
-from engine.pose2mesh.metrics import aligned_mean_distance
+from engine.pipeline import lift
+from engine.pipeline.lift import neighbours
 
 
-@pytest.fixture(scope="module")
-def lifter() -> Lifter:
-    return Lifter("open_body_light", torch.device("cpu"))
+def meant(times: np.ndarray, reach: int) -> list[np.ndarray]:
+    """The frames that each run is meant for."""
+    return [run[inner] for run, inner in neighbours(times, reach)]
 
 
-def test_perfect_landmarks_become_the_pose(lifter: Lifter, walker: Walker, body: BodyModel) -> None:
-    vertices, landmarks = lifter.lift(walker.keypoints, walker.camera)
-    truth = body.vertices(walker.poses, walker.betas, walker.trans)[:, lifter.mesh.vertex_ids]
-    assert aligned_mean_distance(vertices, truth) < 0.06
-    assert landmarks.shape == (40, 33, 3)
-    # In camera axes: the head is above the feet (y down) whatever the virtual camera did.
-    assert (landmarks[:, 0, 1] < landmarks[:, 29, 1] - 1.0).all()
+@pytest.mark.parametrize("rate", [24.0, 30.0, 60.0, 120.0])
+@pytest.mark.parametrize("reach", [0, 3, 12])
+def test_every_frame_comes_out_once(rate: float, reach: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lift, "STRETCH", 50)
+    frames = np.sort(np.concatenate(meant(np.arange(333) / rate, reach)))
+    assert np.array_equal(frames, np.arange(333))
 
 
-def test_where_the_person_stands_in_the_picture_does_not_matter(
-    lifter: Lifter, walker: Walker, body: BodyModel
-) -> None:
-    aside = body.landmarks(body.vertices(walker.poses, walker.betas, walker.trans + np.float32([1.5, 0, 0])))
-    plane = aside[..., :2] / aside[..., 2:] * 1000 + 540
-    keypoints = np.concatenate([plane, walker.keypoints[..., 2:]], axis=-1).astype(np.float32)
-    centre, _ = lifter.lift(walker.keypoints, walker.camera)
-    moved, _ = lifter.lift(keypoints, walker.camera)
-    assert aligned_mean_distance(moved, centre) < 0.06
+def test_faster_clips_are_read_about_thirty_frames_apart() -> None:
+    runs = [run for run, _ in neighbours(np.arange(100) / 120, 12)]
+    assert len(runs) == 4
+    assert all(np.all(np.diff(run) == 4) for run in runs)
 
 
-def test_frames_do_not_influence_one_another(lifter: Lifter, walker: Walker) -> None:
-    together, _ = lifter.lift(walker.keypoints[:5], walker.camera)
-    alone, _ = lifter.lift(walker.keypoints[3:4], walker.camera)
-    np.testing.assert_allclose(together[3], alone[0], atol=1e-5)
+def test_a_gap_begins_a_new_run() -> None:
+    times = np.concatenate([np.arange(10), np.arange(20) + 60]) / 30
+    assert [len(frames) for frames in meant(times, 12)] == [10, 20]
 
 
-def test_devices_and_weights_that_are_not_there_are_named() -> None:
-    with pytest.raises(EngineError, match="unknown"):
-        choose_device("gpu")
-    if not torch.cuda.is_available():
-        with pytest.raises(EngineError, match="CUDA"):
-            choose_device("cuda")
-        assert choose_device("auto").type == "cpu"
-    with pytest.raises(EngineError, match="missing"):
-        Lifter("no_such_weights", torch.device("cpu"))
+def test_long_clips_overlap_by_what_the_network_reaches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lift, "STRETCH", 40)
+    runs = list(neighbours(np.arange(100) / 30, 5))
+    assert [(run[0], run[-1]) for run, _ in runs] == [(0, 44), (35, 84), (75, 99)]
+    assert [run[inner][0] for run, inner in runs] == [0, 40, 80]
+
+
+def test_one_frame_and_frames_of_no_rate() -> None:
+    assert [list(frames) for frames in meant(np.zeros(1), 12)] == [[0]]
+    assert [list(frames) for frames in meant(np.array([0.0, 5.0]), 12)] == [[0], [1]]
