@@ -25,3 +25,31 @@ def test_points_agree_with_the_full_body(body: BodyModel) -> None:
             - rest_joints[0]
         )
         np.testing.assert_allclose(joints[i], posed, atol=2e-6)
+
+
+def test_longer_bones_move_what_hangs_on_them_and_stretch_what_covers_them(body: BodyModel) -> None:
+    ids = np.arange(0, len(body.v_template), 9)
+    points = BodyTorch(body, ids)
+    rest = torch.eye(3).repeat(1, 24, 1, 1)
+    bones = torch.ones(1, 24)
+    bones[:, [1, 2]] = 1.1
+    before, after = points.pose(rest, torch.zeros(1, 10)), points.pose(rest, torch.zeros(1, 10), bones)
+    thigh = before[1][0, 4] - before[1][0, 1]
+    moved = after[1][0] - before[1][0]
+    torch.testing.assert_close(moved[[4, 7, 10]], (0.1 * thigh).expand(3, 3), atol=1e-5, rtol=0)
+    assert moved[[0, 3, 12, 20]].abs().max() < 1e-6
+    feet = body.weights[ids][:, [7, 10]].sum(1) > 0.999
+    shift = (after[2] - before[2])[0, torch.from_numpy(feet)]
+    torch.testing.assert_close(shift, (0.1 * thigh).expand_as(shift), atol=1e-4, rtol=0)
+    on_thigh = (after[2] - before[2])[0, torch.from_numpy(body.weights[ids][:, 1] > 0.9)]
+    assert (on_thigh.norm(dim=-1) < 0.12 * thigh.norm()).all() and on_thigh.norm(dim=-1).std() > 0.001
+
+
+def test_bones_of_usual_length_change_nothing(body: BodyModel) -> None:
+    points = BodyTorch(body, np.arange(0, 1000, 100))
+    rotations = torch.linalg.qr(torch.randn(3, 24, 3, 3, generator=torch.Generator().manual_seed(0)))[0]
+    betas = torch.randn(3, 10, generator=torch.Generator().manual_seed(1))
+    for one, other in zip(
+        points.pose(rotations, betas), points.pose(rotations, betas, torch.ones(3, 24)), strict=True
+    ):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=0)

@@ -10,7 +10,7 @@ from engine.train.body_torch import BodyTorch
 from engine.train.detector_noise import CLEAN
 from engine.train.loop import draw_pairs
 from engine.train.motions import load_motions
-from engine.train.synthesis import Synthesis
+from engine.train.synthesis import PLAIN, Synthesis, draw_bones, draw_steps, draw_stretch
 
 
 def test_the_truth_lies_on_the_observation_without_noise(motion_file: Path, body: BodyModel) -> None:
@@ -39,3 +39,37 @@ def test_the_same_seed_draws_the_same_pairs(motion_file: Path, body: BodyModel) 
     )
     assert torch.equal(first.landmarks, again.landmarks)
     assert torch.equal(first.observation.points, again.observation.points)
+
+
+def test_a_stretch_stays_in_its_clip_at_one_pace(motion_file: Path, body: BodyModel) -> None:
+    motions = load_motions(motion_file, body, unique_only=False)
+    generator = torch.Generator().manual_seed(3)
+    step = draw_steps(200, 9, generator, torch.device("cpu"))
+    index = draw_stretch(motions, step, generator)
+    middle = index[:, 4:5]
+    assert torch.equal(motions.clip[index], motions.clip[middle].expand(-1, 9))
+    inside = motions.clip[(middle + step).clamp(0, len(motions.clip) - 1)] == motions.clip[middle]
+    inside &= (middle + step >= 0) & (middle + step < len(motions.clip))
+    assert torch.equal(index[inside], (middle + step)[inside])
+    assert {0, 1, 2} == set((step[:, 1] - step[:, 0]).tolist())
+
+
+def test_frames_of_a_clip_share_everything_but_the_pose(motion_file: Path, body: BodyModel) -> None:
+    """Bones keep their length over a clip, though every clip has its own."""
+    points, motions = BodyTorch(body, np.arange(3)), load_motions(motion_file, body, unique_only=False)
+    pairs = draw_pairs(
+        points, motions, 48, CLEAN, Synthesis(), torch.Generator().manual_seed(2), frames=6, views=2
+    )
+    thigh = (pairs.joints[:, 4] - pairs.joints[:, 1]).norm(dim=-1).view(8, 6)
+    assert (thigh.std(1) < 1e-5).all()
+    assert thigh.mean(1)[:4].std() > 0.005
+    assert torch.allclose(thigh[:4], thigh[4:], atol=1e-5)  # two cameras film the same four clips
+    assert not torch.allclose(pairs.landmarks[:24], pairs.landmarks[24:], atol=0.05)
+
+
+def test_what_accuracy_is_measured_on_varies_no_bone() -> None:
+    assert draw_bones(4, PLAIN, torch.Generator(), torch.device("cpu")) is None
+    drawn = draw_bones(500, Synthesis(), torch.Generator().manual_seed(0), torch.device("cpu"))
+    assert drawn is not None
+    assert torch.equal(drawn[:, 1], drawn[:, 2])  # people are symmetric
+    assert abs(drawn.log().std().item() - Synthesis().bones) < 0.01
