@@ -1,6 +1,6 @@
 """Where a user's own bodies and the networks for them are kept: one folder per user, no administrator needed.
 
-    DATA/bodies/NAME.npz             written by `import-smpl`
+    DATA/bodies/NAME.npz             written by `import-smpl`: a body, or a hand under MANO's own names
     DATA/weights/NAME.safetensors    written by `import-checkpoint`, for the body of that name
 
 Linux: `~/.local/share/pose2mesh_mocap`; macOS: `~/Library/Application Support/pose2mesh_mocap`; Windows:
@@ -12,13 +12,21 @@ from __future__ import annotations
 import os
 import re
 import sys
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from ..errors import EngineError
 
 VARIABLE = "P2M_DATA"
 """Environment variable that names another folder."""
 SHIPPED = ("open_body",)
+HAND_FORMAT = "pose2mesh-hand 1"
+"""What a hand's file says of itself under "format"; a body's is `model.FORMAT`."""
 
 
 def data_folder() -> Path:
@@ -45,13 +53,13 @@ def weights_file(body: str) -> Path:
 
 
 def imported_bodies() -> list[str]:
-    """Names of the imported bodies, sorted."""
+    """Names of the imported bodies and hands, sorted."""
     return sorted(path.stem for path in (data_folder() / "bodies").glob("*.npz"))
 
 
 def known_bodies() -> str:
     """All names that a body can be asked for by, for an error's text."""
-    return ", ".join((*SHIPPED, *imported_bodies()))
+    return ", ".join((*SHIPPED, *(name for name in imported_bodies() if not is_hand(body_file(name)))))
 
 
 def check_name(name: str) -> None:
@@ -66,3 +74,30 @@ def check_name(name: str) -> None:
         raise EngineError(
             f"{name!r} is no name for a body: use letters, digits, underscores and hyphens only."
         )
+
+
+def is_hand(path: Path) -> bool:
+    """Whether a file of `import-smpl` holds a hand; false also where it cannot be read."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return "format" in archive.files and str(archive["format"]) == HAND_FORMAT
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile):
+        return False
+
+
+def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """One compressed ``.npz``, whole or not at all, in a folder that is made where it is missing.
+
+    Raises:
+        EngineError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".part")
+        with partial.open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        partial.replace(path)
+    except OSError as error:
+        raise EngineError(
+            f"The body file {path} cannot be written ({error}); choose another folder."
+        ) from error

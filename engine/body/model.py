@@ -136,6 +136,8 @@ class BodyModel:
             raise EngineError(
                 f"The body file {path} does not exist; check the path, or import the body again."
             )
+        if library.is_hand(path):
+            raise EngineError(f"{path.stem} is a hand, not a body; choose one of {library.known_bodies()}.")
         try:
             with np.load(path, allow_pickle=False) as archive:
                 model = cls.from_arrays({key: archive[key] for key in archive.files})
@@ -191,6 +193,7 @@ class BodyModel:
             ("v_template", (count, 3)),
             ("shapedirs", (count, 3, SHAPE_COUNT)),
             ("parents", (24,)),
+            ("triangles", (len(self.triangles), 3)),
         ):
             if getattr(self, name).shape != shape:
                 raise ValueError(f"{name} has the shape {getattr(self, name).shape} instead of {shape}")
@@ -207,6 +210,8 @@ class BodyModel:
         for name in ("v_template", "shapedirs", "weights", "joint_regressor", "landmark_regressor"):
             if not np.isfinite(getattr(self, name)).all():
                 raise ValueError(f"{name} holds values that are not finite numbers")
+        if self.posedirs is not None and not np.isfinite(self.posedirs).all():
+            raise ValueError("posedirs holds values that are not finite numbers")
 
     def rest(self, betas: npt.ArrayLike) -> Array:
         """(n <= 10,) shape coefficients -> (V, 3) T-pose, metres."""

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import EngineError
-from . import unpickle
+from . import library, relatives, unpickle
 from .model import FORMAT, JOINT_COUNT, JOINT_NAMES, SHAPE_COUNT, BodyModel, compressed_rows
 
 Array = npt.NDArray[Any]
@@ -102,8 +102,12 @@ def read(
     Raises:
         EngineError: the file is missing, damaged, holds code, or is not that model.
     """
+    if path.is_dir():
+        raise EngineError(f"{path} is a folder; choose the {kind} file in it.")
     if not path.is_file():
         raise EngineError(f"The {kind} file {path} does not exist; check the path.")
+    if path.stat().st_size == 0:
+        raise EngineError(f"The {kind} file {path} is empty; get it again.")
     names = tuple(dict.fromkeys((*needed, "posedirs")))
     if zipfile.is_zipfile(path):
         content = _read_npz(path, names)
@@ -146,19 +150,22 @@ def _read_npy(member: Any, label: str) -> Any:
 
 
 def to_body_arrays(arrays: dict[str, Array], name: str) -> dict[str, Array]:
-    """SMPL's arrays as the arrays of a body file (see ``model.py``).
+    """SMPL's or SMPL-H's arrays as the arrays of a body file (see ``model.py``).
 
     Raises:
-        EngineError: their shapes are not SMPL's.
+        EngineError: it is another model.
+        ValueError, IndexError: the arrays do not fit one another.
     """
+    kind = relatives.kind_of(arrays)
     template = np.asarray(arrays["v_template"], np.float64)
-    tree = np.asarray(arrays["kintree_table"]).astype(np.int64)
-    joints = tree.shape[1] if tree.ndim == 2 else 0
-    if template.shape != (VERTEX_COUNT, 3) or joints != JOINT_COUNT:
+    if kind not in ("SMPL", "SMPL-H") or template.shape != (VERTEX_COUNT, 3):
         raise EngineError(
-            f"This model has {len(template)} vertices and {joints} joints; only SMPL with {VERTEX_COUNT} "
-            f"vertices and {JOINT_COUNT} joints can be imported, not its relatives with hands or face."
+            f"This is {kind} with {len(template)} vertices, not SMPL's body with {VERTEX_COUNT}; "
+            f"choose {_FILES}."
         )
+    if kind == "SMPL-H":
+        arrays = relatives.without_fingers(arrays)
+    tree = np.asarray(arrays["kintree_table"]).astype(np.int64)
     parents = tree[0].astype(np.int32)
     parents[0] = -1
     shapedirs = np.asarray(arrays["shapedirs"], np.float64)[:, :, :SHAPE_COUNT]
@@ -169,7 +176,7 @@ def to_body_arrays(arrays: dict[str, Array], name: str) -> dict[str, Array]:
     out: dict[str, Array] = {
         "format": np.array(FORMAT),
         "name": np.array(name),
-        "source": np.array("SMPL, imported from the user's own file"),
+        "source": np.array(f"{kind}, imported from the user's own file"),
         "licence": np.array("SMPL licence: not to be redistributed"),
         "v_template": template.astype(np.float32),
         "shapedirs": shapedirs.astype(np.float32),
@@ -191,19 +198,11 @@ def import_smpl(source: Path, out: Path) -> BodyModel:
     Raises:
         EngineError: the file cannot be read, is not SMPL, or the body file cannot be written.
     """
-    arrays = to_body_arrays(read(source), out.stem)
+    content = read(source)
     try:
+        arrays = to_body_arrays(content, out.stem)
         body = BodyModel.from_arrays(arrays)
-    except (ValueError, KeyError, IndexError) as error:
+    except (ValueError, KeyError, IndexError, TypeError) as error:
         raise EngineError(f"{source} is not a usable SMPL model ({error}); get it again.") from error
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial = out.with_name(out.name + ".part")
-        with partial.open("wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        partial.replace(out)  # a body file is whole or absent
-    except OSError as error:
-        raise EngineError(
-            f"The body file {out} cannot be written ({error}); choose another folder."
-        ) from error
+    library.write_arrays(out, arrays)
     return body

@@ -19,6 +19,10 @@ from ..errors import EngineError
 Array = npt.NDArray[Any]
 
 
+class Refused(pickle.UnpicklingError):
+    """The pickle asks for something that is not data."""
+
+
 class StandIn:
     """An object of a class we do not load: it only keeps the state it was pickled with."""
 
@@ -40,7 +44,7 @@ class StandIn:
 def _encode(text: str, encoding: str = "latin1") -> bytes:
     """Python 2 strings in a later protocol; the only encoding such files use."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise pickle.UnpicklingError("an unexpected text encoding")
+        raise Refused("an unexpected text encoding")
     return text.encode("latin1")
 
 
@@ -50,26 +54,26 @@ def _new_instance(cls: type, _base: Any = object, _state: Any = None) -> Any:
         instance = cls.__new__(cls)
         instance.state = {}
         return instance
-    raise pickle.UnpicklingError(f"an instance of {cls!r}")
+    raise Refused(f"an instance of {cls!r}")
 
 
 def _reconstruct_array(cls: type, shape: Any, kind: Any) -> Any:
     """numpy's empty array that the pickle then fills; only its own class."""
     if cls is not np.ndarray:
-        raise pickle.UnpicklingError(f"an array of the class {cls!r}")
+        raise Refused(f"an array of the class {cls!r}")
     return np.ndarray.__new__(np.ndarray, shape, np.dtype(kind))
 
 
 def _scalar(kind: np.dtype[Any], content: Any = b"") -> Any:
     if not isinstance(kind, np.dtype) or kind.hasobject:
-        raise pickle.UnpicklingError("a numpy scalar that holds an object")
+        raise Refused("a numpy scalar that holds an object")
     return np.frombuffer(content.encode("latin1") if isinstance(content, str) else content, kind)[0]
 
 
 def _array_from_buffer(buffer: Any, kind: np.dtype[Any], shape: Any, order: str, *_axis_order: Any) -> Any:
     """Protocol 5's array."""
     if not isinstance(kind, np.dtype) or kind.hasobject:
-        raise pickle.UnpicklingError("a buffer of objects")
+        raise Refused("a buffer of objects")
     return np.frombuffer(buffer, kind).reshape(shape, order="F" if order == "F" else "C")
 
 
@@ -106,7 +110,7 @@ class RestrictedUnpickler(pickle.Unpickler):
             return collections.OrderedDict
         if root == "chumpy" or module.startswith("scipy.sparse"):
             return type(name, (StandIn,), {"class_name": f"{module}.{name}"})
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        raise Refused(f"it asks for {module}.{name}")
 
 
 def load(file: IO[bytes], label: str) -> Any:
@@ -117,12 +121,13 @@ def load(file: IO[bytes], label: str) -> Any:
     """
     try:
         return RestrictedUnpickler(file).load()
-    except (pickle.UnpicklingError, ImportError) as error:
+    except Refused as error:
         raise EngineError(
             f"{label} is not a plain data file ({error}); get the file again from its publisher."
         ) from error
     except Exception as error:  # a damaged pickle can raise nearly anything
-        raise EngineError(f"{label} is damaged ({error}); get the file again.") from error
+        cause = str(error).rstrip(".") or type(error).__name__
+        raise EngineError(f"{label} is damaged or of another kind ({cause}); get the file again.") from error
 
 
 def as_array(value: Any) -> Array:

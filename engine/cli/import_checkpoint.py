@@ -33,13 +33,11 @@ def run(arguments: argparse.Namespace) -> int:
     from ..pose2mesh import weights
     from ..pose2mesh.checkpoint import import_checkpoint
 
+    template: npt.NDArray[np.floating] | None = None
     if arguments.body is not None:
-        from ..body.model import BodyModel
-
-        body = BodyModel.load(arguments.body)
-        name, faces, template = body.name, body.triangles, body.v_template
+        name, faces, template = _mesh_of(arguments.body)
     else:
-        name, faces, template = arguments.faces.stem, _read_faces(arguments.faces), None
+        name, faces = arguments.faces.stem, _read_faces(arguments.faces)
     out = arguments.out or _place(arguments.body)
 
     imported = import_checkpoint(arguments.checkpoint, faces, template, arguments.joint_set)
@@ -66,6 +64,20 @@ def check_for_capture(joint_set: str, checkpoint: Path) -> None:
             f"{checkpoint.name} reads {joint_set}, which a video's landmarks do not give: import one for "
             f"{' or '.join(SUPPORTED)}, or say with --out where to keep it for other purposes."
         )
+
+
+def _mesh_of(body: str) -> tuple[str, npt.NDArray[np.integer], npt.NDArray[np.floating]]:
+    """Name, triangles and rest shape of a body or hand, by name or file."""
+    from ..body import library
+    from ..body.model import BodyModel
+    from ..datasets.hand import HandModel
+
+    file = Path(body) if body.endswith(".npz") else library.body_file(body)
+    if library.is_hand(file):
+        hand = HandModel.load(file)
+        return file.stem, hand.triangles, hand.v_template
+    model = BodyModel.load(body)
+    return model.name, model.triangles, model.v_template
 
 
 def _place(body: str | None) -> Path:

@@ -20,9 +20,13 @@ AGREEMENT = 1e-4
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     """Adds the command to the parser of `python -m engine`."""
-    parser = commands.add_parser("import-smpl", help="turn your SMPL file (.pkl or .npz) into a body file")
-    parser.add_argument("source", type=Path, metavar="FILE", help="basicmodel_*.pkl, SMPL_*.pkl or .npz")
-    parser.add_argument("--name", default="smpl", help="what --body shall call it (smpl)")
+    parser = commands.add_parser(
+        "import-smpl", help="turn your SMPL or MANO file (.pkl or .npz) into a body file"
+    )
+    parser.add_argument(
+        "source", type=Path, metavar="FILE", help="basicmodel_*.pkl, SMPL_*.pkl, MANO_*.pkl, .npz"
+    )
+    parser.add_argument("--name", help="what --body shall call it (smpl, or mano for a hand)")
     parser.add_argument(
         "--out", type=Path, help="write the body file (.npz) here instead, to be named by path"
     )
@@ -31,11 +35,19 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Writes the body file; EngineError is the caller's to show."""
-    from ..body import library
-    from ..body.smpl import import_smpl
+    from ..body import library, relatives
+    from ..body.smpl import import_smpl, read
 
-    library.check_name(arguments.name)
-    out = arguments.out or library.body_file(arguments.name)
+    hand = relatives.kind_of(read(arguments.source)) == "MANO"
+    name = arguments.name or ("mano" if hand else "smpl")
+    library.check_name(name)
+    out = arguments.out or library.body_file(name)
+    if hand:
+        from ..datasets.hand import HandModel
+
+        HandModel.load(arguments.source).save(out)
+        print(f"Wrote {out}: a hand. MANO's licence lets nobody share it.")
+        return 0
     body = import_smpl(arguments.source, out)
     print(f"Wrote {out}: {len(body.v_template)} vertices. SMPL's licence lets nobody share it.")
     random = np.random.default_rng(0)

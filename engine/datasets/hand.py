@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..body import smpl
+from ..body import library, smpl
 from ..body.rotations import matrix_from_axis_angle
 from ..errors import EngineError
 
@@ -110,6 +110,27 @@ class HandModel:
             parents=parents,
             hands_mean=numbers["hands_mean"],
             triangles=np.asarray(arrays["f"]).astype(np.int32),
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the hand under MANO's own names, dense and without pickles; `load` reads it.
+
+        Raises:
+            EngineError: the file cannot be written.
+        """
+        tree = np.stack([self.parents, np.arange(JOINT_COUNT)])
+        arrays = (
+            self.v_template,
+            self.shapedirs,
+            self.posedirs,
+            self.weights,
+            self.joint_regressor,
+            self.triangles,
+            tree,
+            self.hands_mean,
+        )
+        library.write_arrays(
+            path, {"format": np.array(library.HAND_FORMAT), **dict(zip(_NEEDED, arrays, strict=True))}
         )
 
     @property

@@ -172,9 +172,14 @@ def test_a_file_with_code_is_refused(tmp_path: Path, content: dict[str, Any]) ->
 
 
 def test_other_models_are_told_apart(tmp_path: Path, content: dict[str, Any]) -> None:
-    relative = content | {"kintree_table": np.zeros((2, 52), np.int64)}
-    with pytest.raises(EngineError, match="52 joints"):
-        smpl.to_body_arrays(relative, "smplh")
+    for joints, kind in ((55, "SMPL-X"), (16, "MANO"), (7, "a model of 7 joints")):
+        relative = content | {"kintree_table": np.zeros((2, joints), np.int64)}
+        with pytest.raises(EngineError, match=f"This is {kind} with 6890 vertices, not SMPL's body"):
+            smpl.to_body_arrays(relative, "relative")
+    with pytest.raises(EngineError, match="SMPL-X with 5 vertices"):
+        smpl.to_body_arrays(
+            content | {"v_template": np.zeros((5, 3)), "kintree_table": np.zeros((2, 55))}, "x"
+        )
     (tmp_path / "other.pkl").write_bytes(pickle.dumps({"v_template": np.zeros((3, 3))}))
     with pytest.raises(EngineError, match="lacks shapedirs"):
         smpl.read(tmp_path / "other.pkl")
@@ -195,3 +200,73 @@ def test_an_unwritable_place_is_explained(tmp_path: Path, content: dict[str, Any
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(EngineError, match="cannot be written"):
         smpl.import_smpl(tmp_path / "smpl.pkl", tmp_path / "file" / "out.npz")
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({"shapedirs": np.zeros((V, 3))}, "indices"),
+        ({"posedirs": np.zeros((V, 3, 10), np.float32)}, "posedirs has the shape"),
+        ({"posedirs": np.full((V, 3, 207), np.nan, np.float32)}, "posedirs holds values"),
+        ({"weights": np.zeros((V, 23))}, "weights"),
+        ({"J_regressor": np.zeros((24, 7))}, ""),
+        ({"f": np.zeros((5, 4), np.uint32)}, "triangles has the shape"),
+        ({"f": np.full((5, 3), V, np.uint32)}, "triangles names vertices"),
+        ({"v_template": np.full((V, 3), np.nan)}, "not finite"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_named(
+    tmp_path: Path, content: dict[str, Any], change: dict[str, Any], cause: str
+) -> None:
+    np.savez(tmp_path / "smpl.npz", **(content | change))
+    with pytest.raises(EngineError, match=f"not a usable SMPL model.*{cause}"):
+        smpl.import_smpl(tmp_path / "smpl.npz", tmp_path / "out.npz")
+    assert not (tmp_path / "out.npz").exists()
+
+
+def test_smpl_h_becomes_a_body_without_fingers(content: dict[str, Any], wanted: BodyModel) -> None:
+    """Whatever its body joints do, SMPL-H's mesh follows with the fingers at rest."""
+    random = np.random.default_rng(6)
+    fingers = np.array([[20, 22, 23], [20, 25, 26], [20, 28, 29], [20, 31, 32], [20, 34, 35]]).reshape(-1)
+    parents = np.concatenate([SMPL_PARENTS[:22], fingers, np.where(fingers == 20, 21, fingers + 15)])
+    share = random.dirichlet(np.ones(15), size=V)  # how a vertex on the hand hangs on the fingers
+    weights = np.concatenate(
+        [content["weights"][:, :22], *(content["weights"][:, [hand]] * share for hand in (22, 23))], axis=1
+    )
+    regressor = np.zeros((52, V))
+    regressor[:22] = content["J_regressor"][:22]
+    for joint in range(22, 52):  # the bases of the fingers surround SMPL's hand joint
+        regressor[joint] = content["J_regressor"][22 if joint < 37 else 23]
+    directions = np.zeros((V, 3, 51 * 9), np.float32)
+    directions[:, :, : 21 * 9] = content["posedirs"][:, :, : 21 * 9]
+    relative = content | {
+        "weights": weights,
+        "J_regressor": regressor,
+        "posedirs": directions,
+        "kintree_table": np.stack([parents, np.arange(52)]),
+        "shapedirs": np.concatenate([content["shapedirs"], random.normal(size=(V, 3, 6))], axis=2),
+    }
+    body = BodyModel.from_arrays(smpl.to_body_arrays(relative, "smplh"))
+    assert body.source.startswith("SMPL-H")
+    poses = random.normal(0.0, 0.4, (1, 24, 3))
+    poses[:, 22:] = 0.0
+    betas = random.normal(size=10)
+    still = np.zeros((1, 3))
+    assert np.abs(body.vertices(poses, betas, still) - wanted.vertices(poses, betas, still)).max() < 1e-5
+    broken = relative | {"kintree_table": np.zeros((2, 52), np.int64)}
+    with pytest.raises(ValueError, match="no finger"):
+        smpl.to_body_arrays(broken, "smplh")
+
+
+@pytest.mark.parametrize("kind", ["folder", "empty", "text", "cut"])
+def test_files_that_are_no_model(tmp_path: Path, content: dict[str, Any], kind: str) -> None:
+    path = tmp_path / "SMPL_NEUTRAL.pkl"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "cut":
+        path.write_bytes(pickle.dumps({"v_template": np.zeros(10000)})[:5000])
+    else:
+        path.write_text("Sign in to download." if kind == "text" else "")
+    sentence = {"folder": "choose the SMPL file in it", "empty": "is empty"}
+    with pytest.raises(EngineError, match=sentence.get(kind, "is damaged or of another kind")):
+        smpl.import_smpl(path, tmp_path / "out.npz")
