@@ -73,10 +73,13 @@ def evaluation_pairs(body: BodyTorch, motions: MotionSet, case: str, seed: int) 
         yield see(body, rotations, case, clip_seed(seed, int(clip))).pairs
 
 
-def errors(predict: Predict, batches: Iterable[Pairs]) -> dict[str, float]:
+def errors(
+    predict: Predict, batches: Iterable[Pairs], advance: Callable[[int], object] = lambda frames: None
+) -> dict[str, float]:
     """MPJPE, PA-MPJPE, MPVPE, PA-MPVPE in mm and the acceleration error in mm/frame², averaged over frames.
 
     Joints and vertices are compared with both pelvis joints at the origin; PA aligns by a similarity.
+    `advance` is told how many frames each batch was.
     """
     sums = {"mpjpe": 0.0, "pa_mpjpe": 0.0, "mpvpe": 0.0, "pa_mpvpe": 0.0}
     accel, frames, moving = 0.0, 0, 0
@@ -96,12 +99,17 @@ def errors(predict: Predict, batches: Iterable[Pairs]) -> dict[str, float]:
             back = pairs.observation.rotation.numpy().transpose(0, 2, 1)
             accel += float(acceleration_error(joints @ back, truth @ back).sum())
             moving += count - 2
+        advance(count)
     result = {name: 1000 * value / max(frames, 1) for name, value in sums.items()}
     return {**result, "accel": 1000 * accel / max(moving, 1)}
 
 
 def evaluate(
-    predict: Predict, body: BodyTorch, motions: MotionSet, seed: int = 7
+    predict: Predict,
+    body: BodyTorch,
+    motions: MotionSet,
+    seed: int = 7,
+    advance: Callable[[int], object] = lambda frames: None,
 ) -> dict[str, dict[str, float]]:
-    """The errors in each of the `CASES`."""
-    return {case: errors(predict, evaluation_pairs(body, motions, case, seed)) for case in CASES}
+    """The errors in each of the `CASES`; `advance` is told of every batch of frames."""
+    return {case: errors(predict, evaluation_pairs(body, motions, case, seed), advance) for case in CASES}

@@ -14,7 +14,7 @@ from ..fit.pose import fit_frames, fit_shape
 from ..pose2mesh.body_network import BodyNetwork, load_body_network, shipped_weights
 from ..pose2mesh.observation import Observation
 from .body_torch import BodyTorch
-from .evaluate import Predict, evaluate
+from .evaluate import evaluate
 from .motions import load_motions
 
 BATCH = 64
@@ -96,5 +96,4 @@ class Predictor:
 def evaluate_weights(weights: str, motions: Path, device: torch.device) -> dict[str, dict[str, float]]:
     """`evaluate.evaluate` for a shipped weight file (by name) or any other (by path), through the fit."""
     predictor = Predictor(weights, device)
-    predict: Predict = predictor
-    return evaluate(predict, predictor.truth, load_motions(motions, predictor.body, unique_only=False))
+    return evaluate(predictor, predictor.truth, load_motions(motions, predictor.body, unique_only=False))

@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from engine.body.model import BodyModel
+from engine.pose2mesh.observation import Observation
 from engine.train.body_torch import BodyTorch
 from engine.train.evaluate import CASES, JOINTS, errors, evaluate, evaluation_pairs, see
 from engine.train.motions import MotionSet, load_motions
+from engine.train.synthesis import Pairs
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def test_a_perfect_network_gives_zero(points: BodyTorch, motions: MotionSet) -> 
 def test_one_joint_off_counts_for_its_share(points: BodyTorch, motions: MotionSet) -> None:
     batches = list(evaluation_pairs(points, motions, "clean", 0))
 
-    def off(pairs: object) -> tuple[np.ndarray, np.ndarray]:
+    def off(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
         joints = pairs.joints.numpy().copy()
         joints[:, 20] += [0, 0, 0.022]
         return joints, pairs.vertices.numpy()
@@ -73,7 +75,7 @@ def test_errors_of_a_sequence_last(points: BodyTorch, motions: MotionSet) -> Non
 
 
 def test_every_case_is_reported(points: BodyTorch, motions: MotionSet) -> None:
-    def blind(observation: object) -> tuple[np.ndarray, np.ndarray]:
+    def blind(observation: Observation) -> tuple[np.ndarray, np.ndarray]:
         frames = len(observation.extent)
         return np.zeros((frames, 24, 3), np.float32), np.zeros((frames, 24, 3), np.float32)
 
