@@ -32,7 +32,7 @@ def read_hand_truth(folder: Path, samples: int) -> tuple[Array, Array]:
 
 def _read(path: Path, samples: int) -> Array:
     with reading(path):
-        points = np.asarray(read_json(path), np.float64)
+        points = np.asarray(read_json(path, list), np.float64)
         if points.ndim != 3 or points.shape[2] != 3 or not np.isfinite(points).all():
             raise ValueError(f"shape {points.shape} instead of samples of points")
     if len(points) != samples:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from ...datasets.sample import Dataset
 from ...errors import EngineError
 from ...pose2mesh import weights
 from ...pose2mesh.checkpoint import import_checkpoint
@@ -37,6 +39,7 @@ def run(
     bodies = load_bodies(experiment, sources)
     mixture = open_training(experiment, sources.data, bodies)
     test = open_test(experiment, sources.data, bodies)
+    _warn_of_true_input(experiment, test)
     mesh = mesh_for(experiment.joint_set, bodies)
     return train(experiment, mixture, test, mesh, out, device, init, workers)
 
@@ -65,6 +68,7 @@ def score(
     mesh = mesh_for(experiment.joint_set, bodies)
     model = load_network(experiment, checkpoint, mesh).to(device)
     test = open_test(experiment, sources.data, bodies)
+    _warn_of_true_input(experiment, test)
     if mesh.skeleton is not None:
         return evaluate(model, test, experiment, mesh, device, workers)
     truth = None if hand_truth is None else read_hand_truth(hand_truth, len(test))
@@ -114,3 +118,12 @@ def load_network(experiment: Experiment, checkpoint: Path, mesh: Mesh) -> nn.Mod
             f"{len(mesh.template)}: choose the weights of this experiment."
         )
     return model
+
+
+def _warn_of_true_input(experiment: Experiment, test: Dataset) -> None:
+    """Detections make the errors: without them figures are not comparable to the published ones."""
+    if experiment.detected and test[0].detected2d is None:
+        print(
+            f"Warning: {experiment.test} has no detections here; true projections go in instead.",
+            file=sys.stderr,
+        )

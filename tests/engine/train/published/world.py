@@ -45,6 +45,7 @@ def _body() -> BodyModel:
             "name": np.array("tiny"),
             "v_template": template,
             "shapedirs": random.normal(0, 0.003, (VERTICES, 3, 10)),
+            "posedirs": np.zeros((207, VERTICES, 3)),
             "weights": skinning,
             "joint_regressor": _near(template, anchors, 0.1),
             "landmark_regressor": _near(template, random.choice(template, 33), 0.1),
@@ -74,10 +75,41 @@ def save_bodies(data: Path, folder: Path) -> Path:
     body = world.body("neutral")
     arrays = {
         name: getattr(body, name)
-        for name in ("v_template", "shapedirs", "weights", "joint_regressor", "landmark_regressor", "parents")
+        for name in (
+            "v_template",
+            "shapedirs",
+            "posedirs",
+            "weights",
+            "joint_regressor",
+            "landmark_regressor",
+            "parents",
+        )
     }
     path = folder / "tiny.npz"
+    folder.mkdir(parents=True, exist_ok=True)
     np.savez(path, format=np.array(FORMAT), name=np.array("tiny"), triangles=FACES, **arrays)
+    return path
+
+
+def save_hand(folder: Path) -> Path:
+    """A hand on the same surface, in MANO's arrays."""
+    random = np.random.default_rng(5)
+    template = golden("mano")["template_vertices"].astype(np.float64)
+    template = (template - template.mean(axis=0)) / np.ptp(template, axis=0).max() * 0.2
+    anchors = template[np.linspace(0, VERTICES - 1, 16).astype(int)]
+    parents = [-1, *(0 if joint % 3 == 1 else joint - 1 for joint in range(1, 16))]
+    path = folder / "MANO_RIGHT.npz"
+    np.savez(
+        path,
+        v_template=template,
+        shapedirs=random.normal(0, 3e-4, (VERTICES, 3, 10)),
+        posedirs=np.zeros((VERTICES, 3, 135)),
+        weights=_near(anchors, template, 0.03),
+        J_regressor=_near(template, anchors, 0.01),
+        hands_mean=np.zeros(45),
+        f=FACES,
+        kintree_table=np.array([parents, range(16)]),
+    )
     return path
 
 
