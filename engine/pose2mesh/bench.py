@@ -115,7 +115,7 @@ def _network(name: str, device: str) -> Callable[[Any], Any]:
         model.pose2mesh.convolve = _PlainConvolution()
         return model.to(device)
     half = torch.float16 if device == "cuda" else torch.float32
-    quick = fast(model, torch.bfloat16 if name == PUBLISHED_BFLOAT16 else half).to(device)
+    quick = fast(model, torch.bfloat16 if name == PUBLISHED_BFLOAT16 else half, device)
     del model
     gc.collect()
     return quick

@@ -1,0 +1,58 @@
+"""A dense layer for inference, its weights laid out once for this processor."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Dense(nn.Module):
+    """(R, I) to (R, O): x Wᵀ + b, then perhaps a ReLU. Stays on the device it was made on.
+
+    On CPUs oneDNN arranges the weights in its own blocks when the layer is made. That spares doing it in
+    every call, which costs more than the product itself where a large layer meets few rows, and the bias and
+    the ReLU cost no pass of their own. Elsewhere it is torch's plain product.
+
+    Args:
+        weight: (O, I). It is not kept where oneDNN holds its own copy.
+        bias: (O,).
+        rows: how many rows to expect; any number works.
+        relu: whether a ReLU follows.
+    """
+
+    bias: Tensor
+
+    def __init__(self, weight: Tensor, bias: Tensor, rows: int, relu: bool = False) -> None:
+        super().__init__()
+        self.outputs, self.inputs = (int(size) for size in weight.shape)
+        self.dtype = weight.dtype
+        self.relu = relu
+        self.register_buffer("bias", bias.detach().to(weight.dtype).contiguous(), persistent=False)
+        weight = weight.detach().contiguous()
+        self.packed = packs(weight.dtype, weight.device)
+        # Kept out of the buffers: nothing but oneDNN can read its blocks.
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight, rows) if self.packed else weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(R, I) of any float type to (R, O) of the layer's."""
+        x = x.to(self.dtype)
+        if self.packed:
+            name = "relu" if self.relu else "none"
+            y: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._weight, self.bias, name, [], "")
+            return y
+        y = F.linear(x, self._weight, self.bias)
+        return y.relu_() if self.relu else y
+
+
+def packs(dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether oneDNN can lay out weights of this type for this device."""
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return False
+    if not (
+        hasattr(torch.ops.mkldnn, "_linear_pointwise") and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+    ):
+        return False
+    return dtype == torch.float32 or (
+        dtype == torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    )
