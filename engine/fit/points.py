@@ -10,7 +10,7 @@ Skinning is linear in the joint transforms, so a mix of vertices poses exactly t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,36 +68,46 @@ class PointBody:
         if landmarks:
             mixes = model.landmark_regressor
         ids = np.asarray(vertex_ids, dtype=np.int64)
-        importance = _area_importance(model.v_template, model.v_template[ids])
+        count = len(model.v_template)
+        chosen = sparse.csr_array((np.ones(len(ids)), (np.arange(len(ids)), ids)), (len(ids), count))
+        importance = _area_importance(model.v_template, model.v_template[ids]) if len(ids) else np.zeros(0)
         if mixes is not None:
             share = np.full(len(mixes), landmark_importance / len(mixes))
             importance = np.concatenate([importance * (1 - landmark_importance), share])
+            chosen = sparse.csr_array(sparse.vstack([chosen, sparse.csr_array(mixes, dtype=np.float64)]))
 
-        def mixed(values: Array) -> Float:
-            """Values of vertices (V,C) times skinning weights, mixed to points: (N,24,C)."""
-            parts = np.asarray(model.weights[ids][:, :, None] * values[ids][:, None], dtype=np.float64)
-            if mixes is None:
-                return parts
-            used = np.any(mixes != 0, axis=0)
-            rows = np.zeros((len(mixes), 24, values.shape[1]))
-            for joint, weight in enumerate(model.weights.T):
-                moved = np.flatnonzero(used & (weight != 0))
-                rows[:, joint] = (mixes[:, moved] * weight[moved]) @ values[moved]
-            return np.concatenate([parts, rows])
+        # Row k N + n mixes values of vertices, times their weight at joint k, to point n.
+        mixed = sparse.csr_array(
+            sparse.vstack([chosen * weight for weight in np.asarray(model.weights, dtype=np.float64).T])
+        )
+        mixed.eliminate_zeros()
 
-        count = len(model.v_template)
+        def by_joint(values: Array) -> Float:
+            """Values of vertices (V,C) mixed to points and joints, (N,24,C)."""
+            rows = np.asarray(mixed @ values.astype(np.float64))
+            return np.ascontiguousarray(np.swapaxes(rows.reshape(24, -1, values.shape[1]), 0, 1))
+
         regressor = np.asarray(model.joint_regressor, dtype=np.float64)
-        dirs = mixed(model.shapedirs.reshape(count, -1))
+        dirs = by_joint(model.shapedirs.reshape(count, -1))
         return cls(
-            anchors=mixed(np.concatenate([model.v_template, np.ones((count, 1))], axis=1)),
+            anchors=by_joint(np.concatenate([model.v_template, np.ones((count, 1))], axis=1)),
             anchor_dirs=dirs.reshape(len(dirs), 24, 3, -1),
             joints=regressor @ model.v_template,
             joint_dirs=np.tensordot(regressor, model.shapedirs, 1),
             parents=np.asarray(model.parents, dtype=np.int64),
             importance=importance,
-            correctives=None
-            if model.posedirs is None
-            else Correctives.of(mixed(np.moveaxis(model.posedirs, 0, -1).reshape(count, -1))),
+            correctives=None if model.posedirs is None else Correctives.of(mixed, model.posedirs),
+        )
+
+    def only(self, points: slice) -> PointBody:
+        """The same body with some of its points; importance still sums to 1."""
+        importance = self.importance[points]
+        return replace(
+            self,
+            anchors=self.anchors[points],
+            anchor_dirs=self.anchor_dirs[points],
+            importance=importance / importance.sum(),
+            correctives=None if self.correctives is None else self.correctives.only(points),
         )
 
     @property
@@ -159,7 +169,7 @@ class Correctives:
     """Pose correctives of N points, kept for the P pairs of a point and a joint that have any.
 
     Attributes:
-        basis: (207,P*3) what the joint turns, per unit of R - I of joints 1-23, row by row.
+        basis: (P*3,207) what the joint turns, per unit of R - I of joints 1-23, row by row.
         joint: (P,) the pair's joint.  gather: (N,P) ones, from pairs to points.
     """
 
@@ -168,22 +178,46 @@ class Correctives:
     gather: sparse.csr_array
 
     @classmethod
-    def of(cls, mixed: Float) -> Correctives:
-        """From the weighted basis of every point and joint, (N,24,3*207); pairs under 0.01 mm are dropped."""
-        point, joint = np.nonzero(np.abs(mixed).max(axis=-1) > 1e-5)
-        basis = mixed[point, joint].reshape(-1, 207).T
-        pairs = np.arange(len(point))
-        gather = sparse.csr_array((np.ones(len(point), np.float32), (point, pairs)), (len(mixed), len(point)))
-        return cls(np.ascontiguousarray(basis, dtype=np.float32), joint, gather)
+    def of(cls, mixed: sparse.csr_array, posedirs: Array) -> Correctives:
+        """From a mix of vertices for every joint and point, (24*N,V), and the basis of vertices (207,V,3).
 
-    def posed(self, local: Float, transforms: Float) -> Float:
-        """The correctives turned with the body, (F,N,3), for local rotations and transforms of F frames."""
+        Pairs under 0.01 mm are dropped.
+        """
+        rows, used = np.flatnonzero(np.diff(mixed.indptr)), np.unique(mixed.indices)
+        of_vertices = np.ascontiguousarray(np.swapaxes(posedirs, 0, 1)[used]).reshape(len(used), -1)
+        basis = np.asarray(mixed[rows][:, used].astype(np.float32) @ of_vertices).reshape(len(rows), -1, 3)
+        some = np.abs(basis).max(axis=(1, 2), initial=0.0) > 1e-5
+        basis = np.swapaxes(basis[some], 1, 2).reshape(-1, len(posedirs))
+        joint, point = np.divmod(rows[some], mixed.shape[0] // 24)
+        pairs = np.arange(len(joint))
+        gather = sparse.csr_array(
+            (np.ones(len(joint), np.float32), (point, pairs)), (mixed.shape[0] // 24, len(joint))
+        )
+        return cls(np.ascontiguousarray(basis), joint, gather)
+
+    def only(self, points: slice) -> Correctives:
+        """The correctives of some of the points."""
+        gather = self.gather[points]
+        used = np.unique(gather.indices)
+        basis = self.basis.reshape(len(self.joint), 3, -1)[used].reshape(3 * len(used), -1)
+        return Correctives(basis, self.joint[used], gather[:, used])
+
+    def turned(self, local: Float, transforms: Float) -> NDArray[np.float32]:
+        """What every pair adds, turned with the body: (P,3,F), for local rotations and transforms of F
+        frames.
+        """
         frames = len(local)
         feature = (local[:, 1:] - np.eye(3)).reshape(frames, -1).astype(np.float32)
-        rest = (feature @ self.basis).reshape(frames, -1, 3, 1)
-        turned = (transforms[:, self.joint, :, :3].astype(np.float32) @ rest)[..., 0]  # (F,P,3)
-        flat = self.gather @ np.ascontiguousarray(np.swapaxes(turned, 0, 1)).reshape(-1, frames * 3)
-        return np.asarray(np.swapaxes(flat.reshape(-1, frames, 3), 0, 1), dtype=np.float64)
+        rest = (self.basis @ feature.T).reshape(-1, 3, frames)
+        # Frames last: numpy is fastest along long rows.
+        rotation = np.ascontiguousarray(transforms[..., :3].transpose(1, 2, 3, 0), dtype=np.float32)
+        return np.asarray(np.einsum("pabf,pbf->paf", rotation[self.joint], rest))
+
+    def posed(self, local: Float, transforms: Float) -> NDArray[np.float32]:
+        """The correctives of the posed points, (F,N,3)."""
+        turned = self.turned(local, transforms)
+        flat = self.gather @ turned.reshape(len(turned), -1)
+        return np.asarray(flat.reshape(-1, *turned.shape[1:]).transpose(2, 0, 1))
 
 
 def matrix(rotvecs: Array) -> Float:

@@ -6,9 +6,8 @@
    part's points leave it open (few points, or a twist around a straight limb).
 2. Rounds of the linearised whole-body problem: all 24 rotations and the translation together, with bone
    lengths constant, so that what one part cannot follow is shared along the chain and feet and hands land
-   where the targets are. Skinning is linear in the joint transforms, so the normal equations need only 4x4
-   moments of the rest points per pair of joints (`Moments`), not one row per vertex: a round costs one
-   skinning and one 75x75 solve per frame.
+   where the targets are. Skinning is linear in the joint transforms, so in the normal equations at most 96
+   made-up points stand for all real ones (`StandIns`), however many those are.
 3. One shape for the take by ridge-regularised linear least squares over frames spread through it, each
    frame's pose eliminated from the equations (Schur complement), so that shape and pose do not have to wait
    for one another.
@@ -24,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .points import Array, Float, PointBody, ShapedPoints, apply, matrix, rotvec
+from .points import Array, Correctives, Float, PointBody, ShapedPoints, apply, matrix, rotvec
 
 # How far (radians) a person's joint commonly leaves the T-pose about its local x, y, z (SMPL axes: x to the
 # left, y up, z forward), about 1.5 times what motion libraries show. Fingers hardly, knees about one axis
@@ -51,7 +50,7 @@ POSE_SIGMA = np.array(
 POINT_SIGMA = 0.001
 # Metres: the same for the shape over the take; weak shape components then stay near the average body.
 SHAPE_SIGMA = 0.001
-CHUNK = 128  # frames at a time, to bound memory
+CHUNK = 64  # frames at a time: what fits a processor's cache
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ def fit_frames(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Poses (F,24,3), trans (F,3) and error (F,) for a known shape; frames are independent of one another."""
     shaped = body.shaped(betas)
-    moments = Moments.of(shaped)
+    stand_ins = StandIns.of(shaped)
     poses = np.empty((len(targets), 24, 3), dtype=np.float32)
     trans = np.empty((len(targets), 3), dtype=np.float32)
     error = np.empty(len(targets), dtype=np.float32)
@@ -113,8 +112,9 @@ def fit_frames(
         part = slice(start, start + CHUNK)
         target = np.asarray(targets[part], dtype=np.float64)
         local, t = part_rotations(shaped, target)
+        wanted = stand_ins.fold(target)
         for _ in range(rounds):
-            local, t = whole_body_round(shaped, moments, target, local, t, point_sigma)
+            local, t = whole_body_round(shaped, stand_ins, wanted, local, t, point_sigma)
         t, error[part] = _translation(shaped, target, local)
         poses[part], trans[part] = rotvec(local), t
     return poses, trans, error
@@ -139,17 +139,20 @@ def fit_shape(
     state = [part_rotations(shaped, np.asarray(targets[part], dtype=np.float64)) for part in chunks]
     for _ in range(rounds):
         shaped = body.shaped(betas)
-        moments = Moments.of(shaped)
+        stand_ins = StandIns.of(shaped)
         normal = np.eye(size) * shape_sigma**2
         right = -betas * shape_sigma**2
         backward = []
         for part, (local, trans) in zip(chunks, state, strict=True):
             target = np.asarray(targets[part], dtype=np.float64)
-            transforms, hessian, gradient, error = _equations(
-                shaped, moments, target, local, trans, point_sigma
-            )
+            transforms = shaped.transforms(local)
+            error = target - shaped.points(local, transforms) - trans[:, None]
             field = _shape_jacobian(body, transforms)
-            cross = moments.gather(transforms, apply(transforms, shaped.joints), field)
+            levers = Levers.of(stand_ins.anchors, transforms, shaped)
+            hessian = levers.hessian()
+            gradient = levers.gather(stand_ins.fold(error)[..., None])[..., 0]
+            cross = levers.gather(stand_ins.fold(field))
+            add_pose_pull(hessian, gradient, local, transforms, point_sigma)
             solved = _solve(hessian, np.concatenate([gradient[..., None], cross], axis=-1))
             root = np.sqrt(body.importance)[:, None]
             flat = (field * root[..., None]).reshape(-1, size)
@@ -174,9 +177,9 @@ def part_rotations(shaped: ShapedPoints, targets: Float) -> tuple[Float, Float]:
     total = share.sum(0)
     rest_mean = (share.T @ rest) / total[:, None]
     frames = len(targets)
-    target_mean = np.einsum("nk,fna->fka", share, targets) / total[:, None]
-    cross = np.einsum("nka,fnb->fkab", share[:, :, None] * rest[:, None], targets)
-    cross -= np.einsum("k,ka,fkb->fkab", total, rest_mean, target_mean)
+    # Weighted moments of the rest points about each part's middle; the targets' own middle drops out.
+    centred = (share[:, :, None] * (rest[:, None] - rest_mean)).reshape(len(rest), 72)
+    cross = (centred.T @ targets).reshape(frames, 24, 3, 3)
     cross = np.swapaxes(cross, -1, -2)  # target x rest: R maximises trace(R^T cross)
     world = np.empty((frames, 24, 3, 3))
     for j, parent in enumerate(body.parents):
@@ -202,33 +205,23 @@ def nearest_rotation(matrices: Float) -> Float:
 
 def whole_body_round(
     shaped: ShapedPoints,
-    moments: Moments,
-    targets: Float,
+    stand_ins: StandIns,
+    targets: Array,
     local: Float,
     trans: Float,
     point_sigma: float = POINT_SIGMA,
 ) -> tuple[Float, Float]:
-    """One Gauss-Newton round over all rotations and the translation: new local (F,24,3,3) and trans (F,3)."""
-    transforms, hessian, gradient, _ = _equations(shaped, moments, targets, local, trans, point_sigma)
-    return _moved(shaped, (local, trans), transforms, _solve(hessian, gradient[..., None])[..., 0])
+    """One Gauss-Newton round over all rotations and the translation: new local (F,24,3,3) and trans (F,3).
 
-
-def _equations(
-    shaped: ShapedPoints,
-    moments: Moments,
-    targets: Float,
-    local: Float,
-    trans: Float,
-    point_sigma: float,
-) -> tuple[Float, Float, Float, Float]:
-    """Transforms, hessian (F,75,75), gradient (F,75) and error (F,N,3) of the problem at the present pose."""
+    Args:
+        targets: (F,R,3) folded to the stand-ins.
+    """
     transforms = shaped.transforms(local)
-    error = targets - shaped.points(local, transforms) - trans[:, None]
-    posed_joints = apply(transforms, shaped.joints)
-    hessian = moments.hessian(transforms, posed_joints)
-    gradient = moments.gather(transforms, posed_joints, error[..., None])[..., 0]
+    levers = Levers.of(stand_ins.anchors, transforms, shaped)
+    error = targets - stand_ins.posed(local, transforms, trans)
+    hessian, gradient = levers.hessian(), levers.gather(error[..., None])[..., 0]
     add_pose_pull(hessian, gradient, local, transforms, point_sigma)
-    return transforms, hessian, gradient, error
+    return _moved(shaped, (local, trans), transforms, _solve(hessian, gradient[..., None])[..., 0])
 
 
 def _moved(
@@ -285,78 +278,103 @@ def turn(local: Float, transforms: Float, step: Float, parents: NDArray[np.int64
 
 
 @dataclass(frozen=True)
-class Moments:
-    """What the normal equations need of the rest points, whatever the pose.
+class StandIns:
+    """R <= 96 made-up points that stand for all N points of one shape in every sum of squares.
+
+    A posed point is its 24 x 4 anchor numbers times the joint transforms. So is a sum of squares over all
+    points a quadratic form in the transforms, and the triangular factor R of the anchors, rows scaled by the
+    root of their importance, has the same one: its rows are anchors of points whose importance is 1.
 
     Attributes:
-        pairs: (24,24,4,4) sum over points of importance * anchor_k * anchor_l^T.
-        single: (24*4,N) importance * anchor_k, to gather errors.
-        below: (24,24) below[i,k] = 1 where joint k is i or hangs below it.
+        anchors: (24,4,R).  folding: (R,N), which takes values on the points to the stand-ins.
+        correctives: the points' own, or None.  bending: (R,P) takes those of the pairs to the stand-ins.
     """
 
-    pairs: Float
-    single: Float
-    below: Float
+    anchors: NDArray[np.float32]
+    folding: NDArray[np.float32]
+    correctives: Correctives | None
+    bending: NDArray[np.float32] | None
 
     @classmethod
-    def of(cls, shaped: ShapedPoints) -> Moments:
+    def of(cls, shaped: ShapedPoints) -> StandIns:
         body = shaped.body
-        flat = shaped.anchors.reshape(len(shaped.anchors), -1)
-        pairs = (flat.T @ (body.importance[:, None] * flat)).reshape(24, 4, 24, 4).transpose(0, 2, 1, 3)
-        below = np.eye(24)
+        root = np.sqrt(body.importance)[:, None]
+        orthogonal, triangular = np.linalg.qr(root * shaped.anchors.reshape(len(root), -1))
+        folding = np.ascontiguousarray((orthogonal * root).T, dtype=np.float32)
+        anchors = triangular.reshape(-1, 24, 4).transpose(1, 2, 0).astype(np.float32, order="C")
+        bent = body.correctives
+        return cls(anchors, folding, bent, None if bent is None else folding @ bent.gather)
+
+    def fold(self, values: Array) -> NDArray[np.float32]:
+        """Values on the points (F,N,...) to the stand-ins (F,R,...)."""
+        flat = np.asarray(values, dtype=np.float32).reshape(*values.shape[:2], -1)
+        return (self.folding @ flat).reshape(len(flat), -1, *values.shape[2:])
+
+    def posed(self, local: Float, transforms: Float, trans: Float) -> NDArray[np.float32]:
+        """The stand-ins (F,R,3), for local rotations, transforms and translations of F frames."""
+        columns = transforms.transpose(0, 1, 3, 2).reshape(len(transforms), 96, 3).astype(np.float32)
+        posed = self.anchors.reshape(96, -1).T @ columns
+        posed += self.anchors[:, 3].sum(axis=0)[:, None] * trans[:, None].astype(np.float32)
+        if self.correctives is not None and self.bending is not None:
+            turned = self.correctives.turned(local, transforms)
+            folded = self.bending @ turned.reshape(len(turned), -1)
+            posed += folded.reshape(-1, *turned.shape[1:]).transpose(2, 0, 1)
+        return np.asarray(posed)
+
+
+@dataclass(frozen=True)
+class Levers:
+    """How M points answer to world-axes turns of the 24 joints and a shift of everything.
+
+    Turning joint i by w moves a point by w x arm, its arm being the sum over joints k below i of
+    w_k (T_k r - p_i).
+
+    Attributes:
+        arm: (F,24,3,M).  weight: (M,) how much of a shift a point takes part in; 1 for a real one.
+    """
+
+    arm: Array
+    weight: Array
+
+    @classmethod
+    def of(cls, anchors: Array, transforms: Float, shaped: ShapedPoints) -> Levers:
+        """Of points with `anchors` (24,4,M), at the pose of `transforms` (F,24,3,4); in the anchors' type."""
+        arm = transforms.astype(anchors.dtype) @ anchors
+        weight = anchors[:, 3].copy()
         for j in range(23, 0, -1):
-            below[body.parents[j]] += below[j]
-        return cls(np.ascontiguousarray(pairs), (flat * body.importance[:, None]).T.copy(), below)
+            arm[:, shaped.body.parents[j]] += arm[:, j]
+            weight[shaped.body.parents[j]] += weight[j]
+        joints = apply(transforms, shaped.joints).astype(anchors.dtype)
+        arm -= joints[..., None] * weight[:, None]
+        return cls(arm, weight[0])
 
-    def hessian(self, transforms: Float, joints: Float) -> Float:
-        """(F,75,75): the squared Jacobian for world-axes turns of the 24 joints, then a shift of everything.
-
-        Turning joint i by w moves a point x = sum_k w_k T_k r by w x (sum over k below i of w_k (T_k r -
-        p_i)).
-        """
-        frames = len(transforms)
-        full, shift = _homogeneous(transforms), _origin_at(joints)
-        posed = full[:, :, None] @ self.pairs @ np.swapaxes(full, -1, -2)[:, None]  # (F,24,24,4,4)
-        gathered = (self.below @ posed.transpose(0, 3, 4, 1, 2) @ self.below.T).transpose(0, 3, 4, 1, 2)
-        arm = shift[:, :, None] @ gathered @ np.swapaxes(shift, -1, -2)[:, None]
-        cross = arm[..., :3, :3]
-        trace = np.trace(cross, axis1=-2, axis2=-1)
-        blocks = trace[..., None, None] * np.eye(3) - np.swapaxes(cross, -1, -2)
+    def hessian(self) -> Float:
+        """(F,75,75): the squared Jacobian, summed over the points."""
+        frames = len(self.arm)
+        flat = self.arm.reshape(frames, 72, -1)
+        cross = (flat @ np.swapaxes(flat, -1, -2)).reshape(frames, 24, 3, 24, 3)
+        trace = cross[:, :, 0, :, 0] + cross[:, :, 1, :, 1] + cross[:, :, 2, :, 2]
         hessian = np.empty((frames, 75, 75))
-        hessian[:, :72, :72] = blocks.transpose(0, 1, 3, 2, 4).reshape(frames, 72, 72)
-        # Against the whole body (everything is below joint 0): the sum of x - p_i.
-        lever = hat(arm[:, :, 0, :3, 3]).reshape(frames, 72, 3)
-        hessian[:, :72, 72:] = lever
-        hessian[:, 72:, :72] = np.swapaxes(lever, -1, -2)
-        hessian[:, 72:, 72:] = arm[:, :1, 0, 3, 3, None] * np.eye(3)
+        turns = hessian[:, :72, :72].reshape(frames, 24, 3, 24, 3)  # a view
+        np.negative(cross.transpose(0, 1, 4, 3, 2), out=turns)  # hat(a)^T hat(b) = (a . b) 1 - b a^T
+        for axis in range(3):
+            turns[:, :, axis, :, axis] += trace
+        shift = hat((flat @ self.weight).reshape(frames, 24, 3)).reshape(frames, 72, 3)
+        hessian[:, :72, 72:] = shift
+        hessian[:, 72:, :72] = np.swapaxes(shift, -1, -2)
+        hessian[:, 72:, 72:] = self.weight @ self.weight * np.eye(3)
         return hessian
 
-    def gather(self, transforms: Float, joints: Float, fields: Float) -> Float:
-        """The Jacobian's transpose times vector fields on the points: (F,N,3,C) to (F,75,C)."""
-        frames, _, _, count = fields.shape
-        sums = (self.single @ fields.reshape(frames, -1, 3 * count)).reshape(frames, 24, 4, 3 * count)
-        outer = self.below @ (_homogeneous(transforms) @ sums).reshape(frames, 24, -1)
-        outer = (_origin_at(joints) @ outer.reshape(frames, 24, 4, -1)).reshape(frames, 24, 4, 3, count)
+    def gather(self, fields: Array) -> Float:
+        """The Jacobian's transpose times vector fields on the points: (F,M,3,C) to (F,75,C)."""
+        frames, points, _, count = fields.shape
+        outer = self.arm.reshape(frames, 72, -1) @ fields.reshape(frames, points, -1)
+        outer = outer.reshape(frames, 24, 3, 3, count)
         gathered = np.empty((frames, 75, count))
         for i, (a, b) in enumerate(((1, 2), (2, 0), (0, 1))):  # sum of x cross e from sum of x e^T
             gathered[:, i:72:3] = outer[:, :, a, b] - outer[:, :, b, a]
-        gathered[:, 72:] = outer[:, 0, 3]
+        gathered[:, 72:] = (self.weight @ fields.reshape(frames, points, -1)).reshape(frames, 3, count)
         return gathered
-
-
-def _homogeneous(transforms: Float) -> Float:
-    full = np.zeros((*transforms.shape[:2], 4, 4))
-    full[..., :3, :] = transforms
-    full[..., 3, 3] = 1.0
-    return full
-
-
-def _origin_at(joints: Float) -> Float:
-    """Shifts (F,24,4,4) that move each joint to the origin."""
-    shift = np.zeros((*joints.shape[:2], 4, 4))
-    shift[..., np.arange(4), np.arange(4)] = 1.0
-    shift[..., :3, 3] = -joints
-    return shift
 
 
 def hat(v: Float) -> Float:

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .camera import NEAR
-from .points import Array, Float, PointBody, ShapedPoints, apply, matrix, rotvec
-from .pose import CHUNK, Moments, add_pose_pull, hat, turn
+from .points import Array, Float, PointBody, ShapedPoints, matrix, rotvec
+from .pose import CHUNK, Levers, StandIns, add_pose_pull, turn
 
 # How much each of MediaPipe's 33 landmarks pulls: ends of limbs, not the crowd of points on face and hands.
 PULL = np.full(33, 0.3)
@@ -77,7 +77,12 @@ def snap_to_detections(
     if strength <= 0:
         return np.asarray(poses, dtype=np.float32), np.asarray(trans, dtype=np.float32)
     shaped = body.shaped(betas)
-    moments = Moments.of(shaped)
+    parts = _Parts(
+        shaped,
+        StandIns.of(shaped),
+        body.only(slice(-33, None)).shaped(betas),
+        None if pins is None else pins.body.shaped(betas),
+    )
     new_poses = np.empty(np.shape(poses), dtype=np.float32)
     new_trans = np.empty(np.shape(trans), dtype=np.float32)
     k = np.asarray(camera_matrix, dtype=np.float64)
@@ -86,80 +91,105 @@ def snap_to_detections(
         seen = np.asarray(keypoints[part], dtype=np.float64)
         finite = np.asarray(np.isfinite(seen).all(-1))
         seen = np.where(finite[..., None], seen, 0.0)
-        rays = (seen[..., :2] - k[:2, 2]) / np.array([k[0, 0], k[1, 1]])
-        # Doubtful points lose quickly: a detector that says 0.5 is usually guessing.
-        pull = strength * STRENGTH * PULL * np.where(finite, np.clip(seen[..., 2], 0.0, 1.0) ** 2, 0.0)
         local, t = matrix(poses[part]), np.asarray(trans[part], dtype=np.float64)
-        anchor = shaped.points(local, shaped.transforms(local)) + t[:, None]
-        held = None
-        if pins is not None:
-            weights = strength * PIN * np.asarray(pins.weights[part], dtype=np.float64)
-            held = _Held(pins.body.shaped(betas), np.asarray(pins.targets[part], dtype=np.float64), weights)
+        asked = _Asked(
+            rays=(seen[..., :2] - k[:2, 2]) / np.array([k[0, 0], k[1, 1]]),
+            # Doubtful points lose quickly: a detector that says 0.5 is usually guessing.
+            pull=strength * STRENGTH * PULL * np.where(finite, np.clip(seen[..., 2], 0.0, 1.0) ** 2, 0.0),
+            places=None if pins is None else np.asarray(pins.targets[part], dtype=np.float64),
+            firmness=None if pins is None else strength * PIN * np.asarray(pins.weights[part]),
+        )
+        stay = None
         for _ in range(rounds):
-            local, t = _round(shaped, moments, anchor, rays, pull, held, local, t, point_sigma)
+            transforms = shaped.transforms(local)
+            here = parts.stand_ins.posed(local, transforms, t)
+            stay = here if stay is None else stay
+            local, t = _round(parts, asked, stay - here, local, transforms, t, point_sigma)
         new_poses[part], new_trans[part] = rotvec(local), t
     return new_poses, new_trans
 
 
 @dataclass(frozen=True)
-class _Held:
-    """The pins of one chunk: shaped points, targets (f,K,3), weights (f,K)."""
+class _Parts:
+    """The body of the take: the stand-ins of all of it, its 33 landmarks, its K pinned points."""
 
     shaped: ShapedPoints
-    targets: Float
-    weights: Float
+    stand_ins: StandIns
+    landmarks: ShapedPoints
+    pins: ShapedPoints | None
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of the frames of a chunk.
+
+    Attributes:
+        rays: (f,33,2) x/z and y/z of the detections.  pull: (f,33) how much they weigh.
+        places: (f,K,3) of the pins.  firmness: (f,K) how much they weigh.
+    """
+
+    rays: Float
+    pull: Float
+    places: Float | None
+    firmness: Float | None
 
 
 def _round(
-    shaped: ShapedPoints,
-    moments: Moments,
-    anchor: Float,
-    rays: Float,
-    pull: Float,
-    held: _Held | None,
+    parts: _Parts,
+    asked: _Asked,
+    away: Array,
     local: Float,
+    transforms: Float,
     trans: Float,
     point_sigma: float,
 ) -> tuple[Float, Float]:
-    transforms = shaped.transforms(local)
-    joints = apply(transforms, shaped.joints)
-    posed = shaped.points(local, transforms) + trans[:, None]
-    hessian = moments.hessian(transforms, joints)
-    gradient = moments.gather(transforms, joints, (anchor - posed)[..., None])[..., 0]
+    """One linearised round: new local rotations (f,24,3,3) and trans (f,3).
+
+    Args:
+        away: (f,R,3) from the stand-ins to where they were in the beginning.
+    """
+    levers = Levers.of(parts.stand_ins.anchors, transforms, parts.shaped)
+    hessian, gradient = levers.hessian(), levers.gather(away[..., None])[..., 0]
     # The pull to rest only stiffens what no detection asks for; the network's pose itself stays where it is.
     add_pose_pull(hessian, np.zeros_like(gradient), local, transforms, point_sigma)
-    landmarks = posed[:, -33:]
-    depth = np.maximum(landmarks[..., 2:], NEAR)
-    error = rays * depth - landmarks[..., :2]  # (F,33,2) metres across the ray
-    size = np.linalg.norm(error, axis=-1)
-    weight = pull / np.maximum(size / OUTLIER, 1.0)
-    jacobian = point_jacobian(shaped.anchors[-33:], moments, transforms, joints)  # (F,33,3,75)
-    across = jacobian[:, :, :2] - rays[..., None] * jacobian[:, :, 2:]
-    rows = (across * np.sqrt(weight)[..., None, None]).reshape(len(local), -1, 75)
-    right = (error * np.sqrt(weight)[..., None]).reshape(len(local), -1, 1)
-    if held is not None:
-        root = np.sqrt(held.weights)[..., None]
-        jacobian = point_jacobian(held.shaped.anchors, moments, transforms, joints)
-        away = held.targets - held.shaped.points(local, transforms) - trans[:, None]
-        rows = np.concatenate([rows, (jacobian * root[..., None]).reshape(len(local), -1, 75)], axis=1)
-        right = np.concatenate([right, (away * root).reshape(len(local), -1, 1)], axis=1)
-    transposed = np.swapaxes(rows, -1, -2)
-    hessian += transposed @ rows
-    gradient += (transposed @ right)[..., 0]
+    rows, right = _across_rays(parts.landmarks, asked, local, transforms, trans)
+    if parts.pins is not None and asked.places is not None and asked.firmness is not None:
+        root = np.sqrt(asked.firmness)[..., None]
+        missing = asked.places - parts.pins.points(local, transforms) - trans[:, None]
+        held = point_jacobian(parts.pins, transforms) * np.swapaxes(root, 1, 2)[:, None]
+        rows = np.concatenate([rows, held.reshape(len(local), 75, -1)], axis=-1)
+        right = np.concatenate([right, np.swapaxes(missing * root, 1, 2).reshape(len(local), -1)], axis=-1)
+    hessian += rows @ np.swapaxes(rows, -1, -2)
+    gradient += (rows @ right[..., None])[..., 0]
     step = np.asarray(np.linalg.solve(hessian, gradient[..., None])[..., 0], dtype=np.float64)
     turns: Float = step[:, :72].reshape(-1, 24, 3)
     turns *= np.minimum(1, LARGEST_TURN / np.maximum(np.linalg.norm(turns, axis=-1, keepdims=True), 1e-9))
-    return turn(local, transforms, turns, shaped.body.parents), trans + step[:, 72:]
+    return turn(local, transforms, turns, parts.shaped.body.parents), trans + step[:, 72:]
 
 
-def point_jacobian(anchors: Float, moments: Moments, transforms: Float, joints: Float) -> Float:
-    """(F,K,3,75): how points of anchors (K,24,4) move with world-axes turns of the joints and a shift."""
-    frames, count = len(transforms), len(anchors)
-    share = (transforms[:, None] @ anchors[..., None])[..., 0]  # (F,K,24,3): each joint's part of the point
-    part = moments.below @ share
-    weight = anchors[..., 3] @ moments.below.T  # (K,24)
-    arm = part - weight[..., None] * joints[:, None]
-    jacobian = np.zeros((frames, count, 3, 75))
-    jacobian[..., :72] = -hat(arm).transpose(0, 1, 3, 2, 4).reshape(frames, count, 3, 72)
-    jacobian[..., 72:] = np.eye(3)
+def _across_rays(
+    landmarks: ShapedPoints, asked: _Asked, local: Float, transforms: Float, trans: Float
+) -> tuple[Array, Array]:
+    """Weighted equations that lay landmarks on their rays: transposed rows (f,75,66), right sides (f,66)."""
+    posed = landmarks.points(local, transforms) + trans[:, None]
+    depth = np.maximum(posed[..., 2:], NEAR)
+    error = asked.rays * depth - posed[..., :2]  # (f,33,2) metres across the ray
+    weight = asked.pull / np.maximum(np.linalg.norm(error, axis=-1) / OUTLIER, 1.0)
+    root = np.sqrt(weight)[..., None]
+    rays, scale = (np.swapaxes(values, 1, 2)[:, None].astype(np.float32) for values in (asked.rays, root))
+    jacobian = point_jacobian(landmarks, transforms)
+    rows = (jacobian[:, :, :2] - rays * jacobian[:, :, 2:]) * scale
+    return rows.reshape(len(local), 75, -1), np.swapaxes(error * root, 1, 2).reshape(len(local), -1)
+
+
+def point_jacobian(points: ShapedPoints, transforms: Float) -> NDArray[np.float32]:
+    """(F,75,3,K): how K points move with world-axes turns of the 24 joints, and with a shift."""
+    anchors = np.ascontiguousarray(np.moveaxis(points.anchors, 0, -1), dtype=np.float32)
+    levers = Levers.of(anchors, transforms, points)
+    x, y, z = levers.arm[:, :, 0], levers.arm[:, :, 1], levers.arm[:, :, 2]
+    jacobian = np.zeros((len(transforms), 75, 3, len(points.anchors)), np.float32)
+    jacobian[:, 0:72:3, 1], jacobian[:, 0:72:3, 2] = -z, y
+    jacobian[:, 1:72:3, 0], jacobian[:, 1:72:3, 2] = z, -x
+    jacobian[:, 2:72:3, 0], jacobian[:, 2:72:3, 1] = -y, x
+    jacobian[:, [72, 73, 74], [0, 1, 2]] = levers.weight
     return jacobian
