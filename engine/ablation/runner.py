@@ -52,7 +52,7 @@ class Budget:
     steps: int = 2000
     lift_batch: int = 128
     mesh_batch: int = 32
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
 
 
 @dataclass(frozen=True)
