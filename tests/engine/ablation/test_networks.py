@@ -11,6 +11,7 @@ from torch import nn
 from engine.ablation.networks import AblationNetwork, DirectMeshNet, Parametric, rotation_from_6d
 from engine.ablation.recipe import OURS, PUBLISHED, Recipe
 from engine.ablation.runner import Setting
+from engine.ablation.views import see
 from engine.pose2mesh.observation import Observation
 from engine.train.loop import draw_pairs
 from engine.train.rotations import matrix_from_axis_angle
@@ -96,15 +97,9 @@ def test_the_published_wiring_is_the_engines_own(setting: Setting, pairs: Pairs)
     """Both kinds of landmarks through MeshNet, and no linear decoding beside it."""
     network = build(setting, PUBLISHED)
     landmarks, vertices = network(pairs.observation)
-    features = torch.cat([network._features(network_view(pairs.observation)), landmarks], -1)
+    features = torch.cat([network._features(see(pairs.observation, "published")), landmarks], -1)
     inner = network.network
     torch.testing.assert_close(vertices, inner.pose2mesh(features)[:, inner.vertex_slots])
-
-
-def network_view(observation: Observation) -> Observation:
-    from engine.ablation.views import see
-
-    return see(observation, "published")
 
 
 def test_direct_has_the_parameters_of_coarse_to_fine_and_works_on_the_finest_graph_alone(
@@ -121,13 +116,16 @@ def test_direct_has_the_parameters_of_coarse_to_fine_and_works_on_the_finest_gra
 
 def rows_per_layer(network: AblationNetwork, pairs: Pairs) -> list[int]:
     """Nodes that each graph convolution works on, counted as they are called."""
-    net, rows = network.network.pose2mesh, []
+    net = network.network.pose2mesh
+    rows: list[int] = []
     whole = net.convolve
-    net.convolve = lambda x, laplacian, *rest: (rows.append(laplacian.shape[0]), whole(x, laplacian, *rest))[
-        1
-    ]
+
+    def counted(x: torch.Tensor, laplacian: nn.Module, *rest: nn.Module) -> torch.Tensor:
+        rows.append(laplacian.shape[0])
+        return whole(x, laplacian, *rest)
+
+    net.convolve = counted
     network(pairs.observation)
-    net.convolve = whole
     return rows
 
 
