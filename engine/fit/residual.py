@@ -1,17 +1,18 @@
 """What the rigged body cannot follow: the residual in the rest frame, and its way from coarse points to the
 full mesh.
 
-    coarse = rest_residual(points, targets, poses, betas, trans)            # (F,N,3)
-    upsample = upsampling_weights(v_template, triangles, vertex_ids)        # sparse (V,N), made once per body
-    vertices = full_vertices(model, poses, betas, trans, coarse, upsample)  # (F,V,3)
+    coarse = rest_residual(points, targets, poses, betas, trans)    # (F,N,3), kept as coefficients of a basis
+    basis = Spread.of(v_template, triangles, vertex_ids)(basis)     # (K,N,3) to (K,V,3)
+    vertices = full_vertices(model, poses, betas, trans, coefficients, basis)  # (F,V,3)
 
-The take's `vertices` are exactly skin(rest + offsets + upsampled residual) + trans, so bones plus shape keys
-reproduce them.
+The take's `vertices` are exactly skin(rest + offsets + residual) + trans, so bones plus shape keys reproduce
+them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,56 +54,66 @@ def rest_residual(
     return out
 
 
-def upsampling_weights(
-    v_template: Array, triangles: NDArray[np.integer], coarse_ids: NDArray[np.integer], *, keep: float = 2e-3
-) -> sparse.csr_array:
-    """Sparse (V,N) float32 weights that spread values at `coarse_ids` smoothly over the whole mesh.
+@dataclass(frozen=True)
+class Spread:
+    """Spreads values at coarse vertices smoothly over the whole mesh.
 
-    The smoothest function along the surface (least bi-Laplacian energy) through the given values, computed
-    once per coarse vertex. Only mesh edges carry influence, so nothing bleeds from an arm to the torso it
-    touches or between fingers. Rows sum to 1 (a constant stays constant), and the rows of coarse vertices
-    reproduce their values exactly.
+    The smoothest function along the surface (least bi-Laplacian energy) through the given values. Only mesh
+    edges carry influence, so nothing bleeds from an arm to the torso it touches or between fingers. A
+    constant stays constant, and coarse vertices keep their values exactly.
 
-    Args:
-        v_template: (V,3).  triangles: (T,3).  coarse_ids: (N,) distinct vertices.
-        keep: weights smaller than this are dropped.
+    Attributes:
+        count: V.  ids: (N,) the coarse vertices.  free: (U,) those whose values are solved for.
+        pull: (U,N) how coarse values pull at the free ones.  solve: (U,C) to (U,C), the factorised energy.
+        alone, nearest: pieces of the mesh without coarse vertices, and the coarse one (index in `ids`) that
+            each of their vertices follows.
     """
-    template = np.asarray(v_template, dtype=np.float64)
-    ids = np.asarray(coarse_ids, dtype=np.int64)
-    count = len(template)
-    laplacian, mass = _laplacian(template, np.asarray(triangles, dtype=np.int64))
-    # Bi-Laplacian for smoothness, Laplacian against overshoot (weights then reach -0.2, not -0.6).
-    spacing = np.sqrt(mass.sum() / len(ids))
-    energy = laplacian @ sparse.diags_array(1.0 / mass) @ laplacian + laplacian * (8 / spacing**2)
-    reached = _connected_to(laplacian, ids)
-    is_coarse = np.zeros(count, dtype=bool)
-    is_coarse[ids] = True
-    free = np.flatnonzero(~is_coarse & reached)
-    energy = energy.tocsr()
-    solver = splu(energy[free][:, free].tocsc())
-    blocks = []
-    for start in range(0, len(ids), 256):
-        right = -energy[free][:, ids[start : start + 256]].toarray()
-        solved = solver.solve(right)
-        solved[np.abs(solved) < keep] = 0.0
-        blocks.append(sparse.csr_array(solved))
-    spread = sparse.hstack(blocks).tocoo()
-    alone = np.flatnonzero(~reached)
-    rows = np.concatenate([ids, free[spread.coords[0]], alone])
-    columns = np.concatenate([np.arange(len(ids)), spread.coords[1], _nearest(template, ids, alone)])
-    values = np.concatenate([np.ones(len(ids)), spread.data, np.ones(len(alone))])
-    weights = sparse.csr_array((values, (rows, columns)), shape=(count, len(ids)))
-    weights = sparse.diags_array(1.0 / weights.sum(axis=1)) @ weights
-    return sparse.csr_array(weights.astype(np.float32))
 
+    count: int
+    ids: NDArray[np.int64]
+    free: NDArray[np.int64]
+    pull: sparse.csr_array
+    solve: Callable[[Float], Float]
+    alone: NDArray[np.int64]
+    nearest: NDArray[np.int64]
 
-def upsample_residual(upsample: sparse.csr_array, residual: Array) -> NDArray[np.float32]:
-    """(F,N,3) to (F,V,3)."""
-    frames = len(residual)
-    flat = np.ascontiguousarray(np.swapaxes(np.asarray(residual, dtype=np.float32), 0, 1)).reshape(
-        -1, frames * 3
-    )
-    return np.ascontiguousarray(np.swapaxes((upsample @ flat).reshape(-1, frames, 3), 0, 1))
+    @classmethod
+    def of(cls, v_template: Array, triangles: NDArray[np.integer], coarse_ids: NDArray[np.integer]) -> Spread:
+        """For a mesh.
+
+        Args:
+            v_template: (V,3).  triangles: (T,3).  coarse_ids: (N,) distinct vertices.
+        """
+        template = np.asarray(v_template, dtype=np.float64)
+        ids = np.asarray(coarse_ids, dtype=np.int64)
+        laplacian, mass = _laplacian(template, np.asarray(triangles, dtype=np.int64))
+        # Bi-Laplacian for smoothness, Laplacian against overshoot (weights then reach -0.2, not -0.6).
+        spacing = np.sqrt(mass.sum() / len(ids))
+        energy = laplacian @ sparse.diags_array(1.0 / mass) @ laplacian + laplacian * (8 / spacing**2)
+        reached = _connected_to(laplacian, ids)
+        is_coarse = np.zeros(len(template), dtype=bool)
+        is_coarse[ids] = True
+        free, alone = np.flatnonzero(~is_coarse & reached), np.flatnonzero(~reached)
+        rows = energy.tocsr()[free]
+        # The energy is positive definite: no pivoting, and an ordering for symmetric matrices.
+        factors = splu(
+            rows[:, free].tocsc(),
+            permc_spec="MMD_AT_PLUS_A",
+            diag_pivot_thresh=0.0,
+            options={"SymmetricMode": True},
+        )
+        pull = sparse.csr_array(-rows[:, ids])
+        return cls(len(template), ids, free, pull, factors.solve, alone, _nearest(template, ids, alone))
+
+    def __call__(self, values: Array) -> NDArray[np.float32]:
+        """Values (K,N,C) at the coarse vertices to the whole mesh, (K,V,C)."""
+        columns = np.asarray(values, dtype=np.float64).transpose(1, 0, 2).reshape(len(self.ids), -1)
+        spread = np.empty((self.count, columns.shape[1]))
+        spread[self.ids] = columns
+        spread[self.free] = self.solve(self.pull @ columns)
+        spread[self.alone] = columns[self.nearest]
+        shaped = spread.reshape(self.count, len(values), -1)
+        return np.ascontiguousarray(shaped.transpose(1, 0, 2), dtype=np.float32)
 
 
 def full_vertices(
@@ -110,42 +121,20 @@ def full_vertices(
     poses: Array,
     betas: Array,
     trans: Array,
-    residual: Array | None = None,
-    upsample: sparse.csr_array | None = None,
-    *,
-    out: NDArray[np.float32] | None = None,
+    coefficients: Array | None = None,
+    basis: Array | None = None,
 ) -> NDArray[np.float32]:
-    """The whole mesh (F,V,3): skin(rest + offsets + residual) + trans, written to `out` if given (a memory
-    map, say).
+    """The whole mesh (F,V,3): skin(rest + offsets + coefficients . basis) + trans.
 
     Args:
-        residual: (F,N,3) coarse, with `upsample` (V,N); or (F,V,3) without it; or None.
+        coefficients: (F,K), with `basis` (K,V,3), of the residual in the rest frame; or neither.
     """
-    if out is None:
-        out = np.empty((len(poses), len(model.v_template), 3), dtype=np.float32)
-    for part, vertices in iter_full_vertices(model, poses, betas, trans, residual, upsample):
-        out[part] = vertices
-    return out
-
-
-def iter_full_vertices(
-    model: BodyModel,
-    poses: Array,
-    betas: Array,
-    trans: Array,
-    residual: Array | None = None,
-    upsample: sparse.csr_array | None = None,
-) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """`full_vertices` in chunks of frames, for takes that do not fit in memory: yields (frames, (f,V,3))."""
-    rest = np.asarray(model.rest(betas), dtype=np.float32)
-    joints = model.rest_joints(betas)
-    for start in range(0, len(poses), CHUNK):
-        part = slice(start, min(start + CHUNK, len(poses)))
-        shape = rest + model.pose_offsets(poses[part])
-        if residual is not None:
-            shape += residual[part] if upsample is None else upsample_residual(upsample, residual[part])
-        posed = model.skin(shape, model.transforms(poses[part], joints))
-        yield part, np.asarray(posed + np.asarray(trans[part], dtype=np.float32)[:, None], dtype=np.float32)
+    shape = np.asarray(model.rest(betas), dtype=np.float32) + model.pose_offsets(poses)
+    if coefficients is not None and basis is not None:
+        shape += (coefficients @ basis.reshape(len(basis), -1)).reshape(shape.shape)
+    posed = model.skin(shape, model.transforms(poses, model.rest_joints(betas)))
+    posed += np.asarray(trans, dtype=np.float32)[:, None]
+    return np.asarray(posed)
 
 
 def _laplacian(template: Float, triangles: NDArray[np.int64]) -> tuple[sparse.csr_array, Float]:

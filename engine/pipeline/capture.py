@@ -15,7 +15,7 @@ from .. import __version__
 from ..body.model import BodyModel
 from ..errors import EngineError
 from ..fit.camera import project
-from ..fit.residual import full_vertices, upsampling_weights
+from ..fit.residual import Spread, full_vertices
 from ..motion.quality import take_quality
 from ..motion.swaps import unswap
 from ..pose2d.landmarker import Landmarker, bundle_path
@@ -200,19 +200,24 @@ def write(
     reporter: Reporter,
 ) -> dict[str, float]:
     """Stream the take to disk; returns the quality figures averaged over people."""
-    upsample = upsampling_weights(body.v_template, body.triangles, lifter.vertex_ids)
+    spread = Spread.of(body.v_template, body.triangles, lifter.vertex_ids)
     frames, count = len(frame_time), len(world.people)
     joints = np.stack([posed_joints(body, person) for person in world.people]).astype(np.float32)
     landmarks = np.empty((count, frames, 33, 3), np.float32)
 
     def vertices() -> Iterator[np.ndarray]:
         for number, person in enumerate(world.people):
+            basis = spread(person.residual_basis)
             for start in range(0, frames, WRITE_CHUNK):
                 check(reporter)
                 part = slice(start, min(start + WRITE_CHUNK, frames))
-                residual = np.tensordot(person.residual[part], person.residual_basis, 1)
                 mesh = full_vertices(
-                    body, person.poses[part], person.betas, person.trans[part], residual, upsample
+                    body,
+                    person.poses[part],
+                    person.betas,
+                    person.trans[part],
+                    person.residual[part],
+                    basis,
                 )
                 landmarks[number, part] = body.landmarks(mesh)
                 yield mesh

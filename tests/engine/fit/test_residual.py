@@ -3,11 +3,10 @@
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 from tiny_body import random_poses
 
 from engine.fit.points import PointBody, blended, matrix
-from engine.fit.residual import rest_residual, upsample_residual, upsampling_weights
+from engine.fit.residual import Spread, rest_residual
 
 
 def grid(size: int, z: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -40,20 +39,23 @@ def test_absurd_residuals_are_limited(model: SimpleNamespace) -> None:
     assert length.max() <= 0.0801
 
 
-def test_rows_sum_to_one_and_coarse_values_are_kept() -> None:
+def test_a_constant_stays_constant_and_coarse_values_are_kept() -> None:
     points, triangles = grid(25)
-    ids = np.flatnonzero(np.random.default_rng(0).random(len(points)) < 0.1)
-    weights = upsampling_weights(points, triangles, ids)
-    np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-5)
-    np.testing.assert_allclose(weights.toarray()[ids], np.eye(len(ids)), atol=1e-6)
-    assert weights.nnz < 60 * len(points)
+    rng = np.random.default_rng(0)
+    ids = np.flatnonzero(rng.random(len(points)) < 0.1)
+    values = rng.normal(0, 1, (2, len(ids), 3))
+    values[1] = [1, 2, 3]
+    spread = Spread.of(points, triangles, ids)(values)
+    assert spread.shape == (2, len(points), 3)
+    np.testing.assert_allclose(spread[:, ids], values, atol=1e-6)
+    np.testing.assert_allclose(spread[1], np.tile([1, 2, 3], (len(points), 1)), atol=1e-5)
 
 
 def test_a_smooth_field_comes_back_smooth() -> None:
     points, triangles = grid(41)
     ids = np.flatnonzero(np.random.default_rng(0).random(len(points)) < 0.08)
     field = np.stack([np.sin(3 * points[:, 0]), np.cos(3 * points[:, 1]), points[:, 0]], -1)[None] * 0.01
-    spread = upsample_residual(upsampling_weights(points, triangles, ids), field[:, ids])
+    spread = Spread.of(points, triangles, ids)(field[:, ids])
     error = np.linalg.norm(spread - field, axis=-1)[0]
     inside = (points[:, :2].min(1) > 0.1) & (points[:, :2].max(1) < 0.9)
     assert error[inside].mean() < 2e-4  # of a 10 mm field
@@ -68,7 +70,7 @@ def test_nothing_bleeds_to_a_sheet_that_only_touches_in_space() -> None:
     triangles = np.concatenate([triangles, seam])
     ids = np.flatnonzero(np.random.default_rng(1).random(len(points)) < 0.25)
     values = (ids < len(a)).astype(np.float32)[None, :, None] * np.ones(3, np.float32)
-    spread = upsample_residual(upsampling_weights(points, triangles, ids), values)[0, :, 0]
+    spread = Spread.of(points, triangles, ids)(values)[0, :, 0]
     far = points[:, 0] > 0.5
     assert np.abs(spread[len(a) :][far[len(a) :]]).max() < 0.05
     assert np.abs(spread[: len(a)][far[: len(a)]] - 1).max() < 0.05
@@ -77,8 +79,8 @@ def test_nothing_bleeds_to_a_sheet_that_only_touches_in_space() -> None:
 def test_a_piece_without_coarse_vertices_follows_its_neighbour() -> None:
     points, triangles = grid(10)
     eye = np.array([[0.5, 0.5, 0.1], [0.55, 0.5, 0.1], [0.5, 0.55, 0.1]])
-    weights = upsampling_weights(
+    spread = Spread.of(
         np.concatenate([points, eye]), np.concatenate([triangles, [[100, 101, 102]]]), np.array([0, 44, 99])
-    )
-    assert weights.shape == (103, 3)
-    assert weights.toarray()[100:] == pytest.approx(np.tile([0, 1, 0], (3, 1)))
+    )(np.array([[[1.0], [2.0], [3.0]]]))
+    assert spread.shape == (1, 103, 1)
+    np.testing.assert_array_equal(spread[0, 100:, 0], 2)
