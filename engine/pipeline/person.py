@@ -82,7 +82,7 @@ def solve_person(
     seen = np.flatnonzero(visible)
     lift = lifter.lift_clip(times[seen], keypoints[seen], camera_matrix)
     betas, poses, basis, residual = fit_person(points, visible, lift, progress)
-    place = Placement(body, betas, keypoints, visible, camera_matrix)
+    place = Placement(points, betas, keypoints, visible, camera_matrix)
     trans = place(poses)
     poses[seen], trans[seen] = snap_to_detections(
         points, poses[seen], betas, trans[seen], keypoints[seen], camera_matrix
@@ -153,13 +153,13 @@ class Placement:
 
     def __init__(
         self,
-        body: BodyModel,
+        points: PointBody,
         betas: np.ndarray,
         keypoints: np.ndarray,
         visible: np.ndarray,
         camera_matrix: np.ndarray,
     ) -> None:
-        self.landmarks = PointBody.of(body, np.zeros(0, np.int64), landmarks=True, landmark_importance=1.0)
+        self.landmarks = points.only(slice(-33, None))
         self.betas, self.camera_matrix = betas, camera_matrix
         self.keypoints, self.visible = keypoints[visible], visible
 
