@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ..errors import EngineError
 from ..pose2mesh.body_network import body_config
 from ..pose2mesh.config import Pose2MeshConfig
+from .detector_noise import DetectorNoise
 from .loop import Schedule
+from .synthesis import Synthesis
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
 
@@ -23,6 +26,7 @@ class TrainConfig:
         vertices: at most this many coarse vertices.
         network: PoseNet's and MeshNet's widths.
         stages: run in order.
+        noise, synthesis: what the pairs are made of, where it differs from the defaults.
         seed: of the initial weights and of everything that is drawn.
     """
 
@@ -31,6 +35,8 @@ class TrainConfig:
     network: Pose2MeshConfig
     stages: tuple[Schedule, ...]
     seed: int
+    noise: DetectorNoise = field(default_factory=DetectorNoise)
+    synthesis: Synthesis = field(default_factory=Synthesis)
 
 
 def load_config(name: str) -> TrainConfig:
@@ -59,7 +65,18 @@ def load_config(name: str) -> TrainConfig:
         stages = tuple(Schedule(**stage, seed=seed) for stage in data["stages"])
         if any(stage.stage not in ("lift", "mesh") for stage in stages):
             raise ValueError("a stage is neither 'lift' nor 'mesh'")
-        return TrainConfig(path.stem, int(data["vertices"]), network, stages, seed)
+        noise: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in data.get("noise", {}).items()
+        }
+        return TrainConfig(
+            path.stem,
+            int(data["vertices"]),
+            network,
+            stages,
+            seed,
+            DetectorNoise(**noise),
+            Synthesis(**data.get("synthesis", {})),
+        )
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise EngineError(
             f"The training configuration {path.name} cannot be used ({error}): correct it."

@@ -40,7 +40,7 @@ def run(
             mesh.vertex_ids if stage.stage == "mesh" else mesh.vertex_ids[:0]
         )  # lifting looks at no vertices
         points = BodyTorch(body, ids, device)
-        train(network, points, on_device, stage, checkpoint, number)
+        train(network, points, on_device, stage, checkpoint, number, config.noise, config.synthesis)
     path = out / f"{config.name}.safetensors"
     save_body_network(network, path, {"config": config.name, "motions": motions_path.name})
     return path
