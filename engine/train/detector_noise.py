@@ -1,4 +1,4 @@
-"""Errors like MediaPipe's: jitter that grows where confidence falls, moved limbs, swaps, cut frames.
+"""Errors like MediaPipe's: measured ones, and on top of them moved limbs, swaps, cut frames.
 
 Errors of consecutive frames resemble each other; one frame of `detect_sequence` alone is distributed like
 one of `detect`.
@@ -6,53 +6,48 @@ one of `detect`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-MIRRORED_LANDMARK = [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *[i + 1 if i % 2 else i - 1 for i in range(11, 33)]]
+from .measured_errors import MIRRORED_LANDMARK, measured_errors
+
 LIMBS = ((13, 15, 17, 19, 21), (14, 16, 18, 20, 22), (25, 27, 29, 31), (26, 28, 30, 32))
-_JITTER = (
-    [0.5]
-    + [0.5] * 6
-    + [0.7] * 2
-    + [0.55] * 2
-    + [0.9] * 2
-    + [1.0] * 2
-    + [1.0] * 2
-    + [1.2] * 6
-    + [1.0] * 2
-    + [0.95] * 2
-)
-_JITTER += [0.85] * 2 + [1.1] * 2 + [1.2] * 2
 
 
 @dataclass(frozen=True)
 class DetectorNoise:
     """Parameters in fractions of the person's standing height in the picture.
 
-    Source of the levels: MediaPipe on rendered bodies, median 1.3 %, mean 1.6 % of the height.
+    Errors of the usual kind are drawn from the measured ones, or, with `jitter`, from a formula. The rare
+    failures come on top of either.
     """
 
-    jitter: tuple[float, ...] = field(default=tuple(0.01 * j for j in _JITTER))
+    inflation: float = 1.0
+    """Factor on the measured errors. A choice: the renderings are dim, blurred and small enough already."""
+    jitter: tuple[float, ...] | None = None
+    """Standard deviation of each point, instead of the measured errors."""
     level_spread: float = 0.45
-    """Standard deviation of the log of a picture's overall noise level."""
+    """Standard deviation of the log of a picture's overall noise level, with `jitter`."""
     common: float = 0.6
-    """Part of the jitter that a whole limb shares."""
-    occluded: float = 0.12
-    """Probability that a limb is hidden: low confidence, four times the jitter."""
-    outlier: float = 0.015
+    """Part of the error that a whole limb shares, with `jitter`."""
+    occluded: float = 0.03
+    """Probability that a limb is hidden: low confidence, four times the error."""
+    outlier: float = 0.005
     """Probability that a single point is misplaced by about 10 %."""
     swap: float = 0.02
     """Probability that left and right legs (or arms) are exchanged."""
     outside: float = 0.12
     """Probability that an edge of the frame cuts the person."""
-    persistent: float = 0.6
+    persistent: float = 0.35
     """Part of a point's error variance that stays for the whole clip."""
-    drifting: float = 0.2
+    drifting: float = 0.45
     """Part that drifts, with `memory` from frame to frame; the rest is new in every frame."""
-    memory: float = 0.9
+    memory: float = 0.78
+    wobble: float = 0.5
+    """Standard deviation of a confidence's logit about what was measured on a like picture."""
     lasting: float = 8.0
     """Mean number of frames that a hidden limb, an outlier or an exchange lasts."""
 
@@ -90,15 +85,17 @@ def detect_sequence(
     """
     batch, frames, device = len(points), points.shape[1], points.device
     draw = _Draw(batch, frames, device, generator, noise)
-    level = torch.exp(noise.level_spread * torch.randn(batch, 1, 1, generator=generator, device=device))
-    sigma = torch.tensor(noise.jitter, device=device) * level  # (B,1,33)
+    if noise.jitter is None:
+        offset, sure = _measured(points, height, noise, draw, generator)
+    else:
+        offset, sure = _formula(torch.tensor(noise.jitter, device=device), noise, draw, generator)
     hidden = torch.zeros(batch, frames, 33, dtype=torch.bool, device=device)
     for limb in LIMBS:
         hidden[..., limb] |= draw.state(noise.occluded, 1)
     far_arm_and_leg = draw.state(0.5 * noise.occluded, 1)
     for limb in LIMBS[::2]:  # a profile view hides one whole side
         hidden[..., limb] |= far_arm_and_leg
-    sigma = sigma * torch.where(hidden, 4.0, 1.0)
+    offset = offset * torch.where(hidden, 4.0, 1.0)[..., None]
     swapped = points
     for limbs in (LIMBS[:2], LIMBS[2:]):
         both = [i for limb in limbs for i in limb]
@@ -107,21 +104,40 @@ def detect_sequence(
         moved = swapped.clone()
         moved[..., both, :] = torch.where(exchange, swapped[..., other, :], swapped[..., both, :])
         swapped = moved
-    shared = draw.normal(33, 2)
-    for limb in LIMBS:
-        shared[..., limb, :] = shared[..., limb[:1], :]
-    own = (1 - noise.common**2) ** 0.5
-    offset = (noise.common * shared + own * draw.normal(33, 2)) * sigma[..., None]
     outlier = draw.state(noise.outlier, 33)
     offset = offset + torch.where(outlier[..., None], 0.1 * draw.normal(33, 2), 0.0)
     outside = _outside_frame(points, noise, generator)
     offset = offset + torch.where(outside[..., None], 0.05 * draw.normal(33, 2), 0.0)
     noisy = swapped + offset * height[..., None, None]
-    doubt = 0.04 * draw.normal(33).abs()
-    doubt = doubt + torch.where(hidden, 0.25 + 0.5 * draw.uniform(33), 0.0)
+    doubt = torch.where(hidden, 0.25 + 0.5 * draw.uniform(33), 0.0)
     doubt = doubt + torch.where(outlier, 0.3 * draw.uniform(33), 0.0)
     doubt = doubt + torch.where(outside, 0.6 + 0.35 * draw.uniform(33), 0.0)
-    return noisy, (1 - doubt).clamp(0.01, 1.0)
+    return noisy, (sure * (1 - doubt)).clamp(0.01, 1.0)
+
+
+def _measured(
+    points: Tensor, height: Tensor, noise: DetectorNoise, draw: _Draw, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Errors (B,T,33,2) in heights and confidences (B,T,33), as measured where people look alike."""
+    errors = measured_errors(points.device)
+    log_size, logit, constant = errors.like(points, height, generator)
+    directed = torch.einsum("ij,btja->btia", errors.factor, draw.normal(33, 2))
+    offset = noise.inflation * (constant + log_size.exp()[..., None] * directed)
+    return offset, torch.sigmoid(logit + noise.wobble * draw.normal(33))
+
+
+def _formula(
+    jitter: Tensor, noise: DetectorNoise, draw: _Draw, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Errors (B,T,33,2) in heights and confidences (B,T,33), from standard deviations (33,)."""
+    shared = draw.normal(33, 2)
+    for limb in LIMBS:
+        shared[..., limb, :] = shared[..., limb[:1], :]
+    own = math.sqrt(1 - noise.common**2)
+    level = torch.randn(len(shared), 1, 1, 1, generator=generator, device=jitter.device)
+    sigma = jitter[:, None] * torch.exp(noise.level_spread * level)
+    offset = (noise.common * shared + own * draw.normal(33, 2)) * sigma
+    return offset, 1 - 0.04 * draw.normal(33).abs()
 
 
 class _Draw:
@@ -140,13 +156,13 @@ class _Draw:
         if self._frames == 1:
             return white
         drift = [self._randn(*shape)]
-        fresh = (1 - noise.memory**2) ** 0.5 * self._randn(self._frames - 1, *shape)
+        fresh = math.sqrt(1 - noise.memory**2) * self._randn(self._frames - 1, *shape)
         for t in range(self._frames - 1):
             drift.append(noise.memory * drift[-1] + fresh[:, t])
         constant = self._randn(1, *shape)
         rest = max(1 - noise.persistent - noise.drifting, 0.0)
-        slow = noise.persistent**0.5 * constant + noise.drifting**0.5 * torch.stack(drift, 1)
-        return slow + rest**0.5 * white
+        slow = math.sqrt(noise.persistent) * constant + math.sqrt(noise.drifting) * torch.stack(drift, 1)
+        return slow + math.sqrt(rest) * white
 
     def uniform(self, *shape: int) -> Tensor:
         """(B,T,*shape) in 0 to 1."""

@@ -1,0 +1,1 @@
+"""The 2D detector's errors on rendered bodies: draw shots, render them, detect, describe."""
