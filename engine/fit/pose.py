@@ -154,12 +154,12 @@ def fit_shape(
             cross = levers.gather(stand_ins.fold(field))
             add_pose_pull(hessian, gradient, local, transforms, point_sigma)
             solved = _solve(hessian, np.concatenate([gradient[..., None], cross], axis=-1))
-            root = np.sqrt(body.importance)[:, None]
+            root = np.sqrt(body.importance).astype(np.float32)[:, None]
             flat = (field * root[..., None]).reshape(-1, size)
-            normal += (flat.T @ flat - np.einsum("fps,fpt->st", cross, solved[..., 1:])) / len(targets)
-            right += (
-                flat.T @ (error * root).reshape(-1) - np.einsum("fps,fp->s", cross, solved[..., 0])
-            ) / len(targets)
+            away = (error * root).reshape(-1).astype(np.float32)
+            both = ((0, 1), (0, 1))
+            normal += (flat.T @ flat - np.tensordot(cross, solved[..., 1:], both)) / len(targets)
+            right += (flat.T @ away - np.tensordot(cross, solved[..., 0], both)) / len(targets)
             backward.append((transforms, solved))
         change = _solve(normal, right)
         betas = betas + change
@@ -393,7 +393,7 @@ def _translation(shaped: ShapedPoints, targets: Float, local: Float) -> tuple[Fl
     return trans, np.sqrt(np.einsum("n,fna,fna->f", body.importance, left, left))
 
 
-def _shape_jacobian(body: PointBody, transforms: Float) -> Float:
+def _shape_jacobian(body: PointBody, transforms: Float) -> NDArray[np.float32]:
     """How posed points move per unit of shape, rotations fixed: (F,N,3,S).
 
     posed = sum_k R_k anchor_k(b) + w_k q_k(b); where the rest origin goes, q_k, is linear in b by the joints.
@@ -408,11 +408,12 @@ def _shape_jacobian(body: PointBody, transforms: Float) -> Float:
             moves[:, j] = moves[:, parent] + rotation[:, parent] @ (
                 body.joint_dirs[j] - body.joint_dirs[parent]
             )
-    origin = (moves - rotation @ body.joint_dirs).reshape(frames, 24, -1)
-    rows = rotation.transpose(0, 2, 1, 3).reshape(frames, 3, 72)
-    turned = rows @ body.anchor_dirs.transpose(1, 2, 0, 3).reshape(72, -1)
+    origin = (moves - rotation @ body.joint_dirs).reshape(frames, 24, -1).astype(np.float32)
+    rows = rotation.transpose(0, 2, 1, 3).reshape(frames * 3, 72).astype(np.float32)
+    turned = rows @ body.anchor_dirs.transpose(1, 2, 0, 3).reshape(72, -1).astype(np.float32)
     turned = np.swapaxes(turned.reshape(frames, 3, -1, size), 1, 2)
-    return np.asarray(turned + (body.weights @ origin).reshape(frames, -1, 3, size))
+    moved = (body.weights.astype(np.float32) @ origin).reshape(frames, -1, 3, size)
+    return np.asarray(turned + moved, dtype=np.float32)
 
 
 def _solve(matrices: Float, right: Float) -> Float:

@@ -217,13 +217,18 @@ def local_quadratic(
         w = np.exp(-0.5 * u**2) * inside[..., None]
         if weights is not None:
             w = w * weights[index]
-        m0, m1, m2, m3, m4 = ((w * u**p).sum(axis=1) for p in range(5))
+        powers = [w]
+        for _ in range(4):
+            powers.append(powers[-1] * u)
+        m0, m1, m2, m3, m4 = (power.sum(axis=1) for power in powers)
         # The first row of the inverse of the 3x3 moment matrix, by cofactors; a touch of ridge lets the
         # parabola become a line or a constant where too few frames carry it.
         m2r, m4r = m2 + 1e-3 * m0, m4 + 1e-2 * m0
         a, b, c = m2r * m4r - m3**2, m2 * m3 - m1 * m4r, m1 * m3 - m2 * m2r
         determinant = m0 * a + m1 * b + m2 * c
-        kernel = w * (a[:, None] + b[:, None] * u + c[:, None] * u**2) / determinant[:, None]
+        kernel = powers[0] * (a / determinant)[:, None]
+        kernel += powers[1] * (b / determinant)[:, None]
+        kernel += powers[2] * (c / determinant)[:, None]
         out[rows] = np.einsum("ftj,ftjc->fjc", kernel, values[index])
     return out
 

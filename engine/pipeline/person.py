@@ -25,12 +25,12 @@ from ..motion.smoothing import (
 )
 from .lift import Lift, MeshLifter
 
-SHAPE_FRAMES = 200
+SHAPE_FRAMES = 100
 """Frames spread over the take that decide the shape and the residual's basis."""
 RESIDUAL_RANK = 16
 RESIDUAL_WIDTH = 0.25
 """Seconds: the residual is soft tissue and clothing at most, so it may only move slowly."""
-CHUNK = 256
+CHUNK = 128
 SURE, ENOUGH_POINTS = 0.5, 11
 """A frame counts where at least half of the 22 points below the head are seen with this confidence."""
 SHORTEST_SIGHT = 0.15
@@ -126,25 +126,28 @@ def fit_person(
         betas (10,), poses (F,24,3), the residual's basis (K,N,3) and coefficients (F,K); zeros where unseen.
     """
     seen = np.flatnonzero(visible)
-
-    def targets(frames: np.ndarray) -> np.ndarray:
-        return np.concatenate(lift(frames), axis=1)
-
-    sample = np.unique(np.linspace(0, len(seen) - 1, min(len(seen), SHAPE_FRAMES)).astype(int))
-    sampled = targets(sample)
-    betas = np.asarray(fit_shape(points, sampled), np.float32)
-    poses, trans, _ = fit_frames(points, sampled, betas)
-    basis = residual_basis(rest_residual(points, sampled, poses, betas, trans)[:, :-33])
-
     poses = np.zeros((len(visible), 24, 3), np.float32)
+
+    def fit(frames: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Fit some of the seen frames; returns their residuals (K,N,3)."""
+        found, trans, _ = fit_frames(points, target, betas)
+        poses[seen[frames]] = found
+        return rest_residual(points, target, found, betas, trans)[:, :-33]
+
+    chosen = np.unique(np.linspace(0, len(seen) - 1, min(len(seen), SHAPE_FRAMES)).astype(int))
+    target = np.concatenate(lift(chosen), axis=1)
+    betas = np.asarray(fit_shape(points, target), np.float32)
+    residual = fit(chosen, target)
+    basis = residual_basis(residual)
     coefficients = np.zeros((len(visible), len(basis)), np.float32)
-    for start in range(0, len(seen), CHUNK):
-        chunk = seen[start : start + CHUNK]
-        target = targets(np.arange(start, start + len(chunk)))
-        poses[chunk], trans, _ = fit_frames(points, target, betas)
-        residual = rest_residual(points, target, poses[chunk], betas, trans)[:, :-33]
-        coefficients[chunk] = residual.reshape(len(chunk), -1) @ basis.reshape(len(basis), -1).T
-        progress(min(start + CHUNK, len(seen)), len(seen))
+    coefficients[seen[chosen]] = np.tensordot(residual, basis, ((1, 2), (1, 2)))
+    progress(len(chosen), len(seen))
+    others = np.setdiff1d(np.arange(len(seen)), chosen)
+    for start in range(0, len(others), CHUNK):
+        frames = others[start : start + CHUNK]
+        residual = fit(frames, np.concatenate(lift(frames), axis=1))
+        coefficients[seen[frames]] = np.tensordot(residual, basis, ((1, 2), (1, 2)))
+        progress(len(chosen) + start + len(frames), len(seen))
     return betas, poses, basis, coefficients
 
 
