@@ -33,10 +33,12 @@ class DetectorNoise:
     """Standard deviation of the log of a picture's overall noise level, with `jitter`."""
     common: float = 0.6
     """Part of the error that a whole limb shares, with `jitter`."""
-    occluded: float = 0.03
+    occluded: float = 0.12
     """Probability that a limb is hidden: low confidence, four times the error."""
-    outlier: float = 0.005
+    outlier: float = 0.015
     """Probability that a single point is misplaced by about 10 %."""
+    beyond: float = 0.25
+    """Share of those two that comes on top of the measured errors, which have hidden limbs and outliers."""
     swap: float = 0.02
     """Probability that left and right legs (or arms) are exchanged."""
     outside: float = 0.12
@@ -85,14 +87,15 @@ def detect_sequence(
     """
     batch, frames, device = len(points), points.shape[1], points.device
     draw = _Draw(batch, frames, device, generator, noise)
+    rare = noise.beyond if noise.jitter is None else 1.0
     if noise.jitter is None:
         offset, sure = _measured(points, height, noise, draw, generator)
     else:
         offset, sure = _formula(torch.tensor(noise.jitter, device=device), noise, draw, generator)
     hidden = torch.zeros(batch, frames, 33, dtype=torch.bool, device=device)
     for limb in LIMBS:
-        hidden[..., limb] |= draw.state(noise.occluded, 1)
-    far_arm_and_leg = draw.state(0.5 * noise.occluded, 1)
+        hidden[..., limb] |= draw.state(rare * noise.occluded, 1)
+    far_arm_and_leg = draw.state(0.5 * rare * noise.occluded, 1)
     for limb in LIMBS[::2]:  # a profile view hides one whole side
         hidden[..., limb] |= far_arm_and_leg
     offset = offset * torch.where(hidden, 4.0, 1.0)[..., None]
@@ -104,7 +107,7 @@ def detect_sequence(
         moved = swapped.clone()
         moved[..., both, :] = torch.where(exchange, swapped[..., other, :], swapped[..., both, :])
         swapped = moved
-    outlier = draw.state(noise.outlier, 33)
+    outlier = draw.state(rare * noise.outlier, 33)
     offset = offset + torch.where(outlier[..., None], 0.1 * draw.normal(33, 2), 0.0)
     outside = _outside_frame(points, noise, generator)
     offset = offset + torch.where(outside[..., None], 0.05 * draw.normal(33, 2), 0.0)
