@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out is None:
         check_for_capture(joint_set, arguments.checkpoint)
         _make_folder(out.parent)
-    notes = {"source": arguments.checkpoint.name, "edge_stretch": f"{imported.stretch:.2f}"}
+    notes = {"source": arguments.checkpoint.name, "misfit": f"{imported.misfit:.2f}"}
     weights.save(out, imported.model, name, notes)
     print(f"Wrote {out}: {joint_set} to {name}, vertex order {imported.order}")
     return 0

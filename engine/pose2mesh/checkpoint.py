@@ -1,9 +1,10 @@
 """Published Pose2Mesh checkpoints (`*.pth.tar`): read without running what is in them, matched to their mesh.
 
 A published checkpoint holds no graph: which vertex an output row belongs to depends on how NumPy sorted
-where it was trained. The right order shows in the result: only with it do neighbouring vertices stay
-together. In a wrong one patches of the coarse mesh change places, which tears the edges between patches,
-not those within; the measure is therefore a high quantile of how much too long edges are.
+where it was trained. The right order shows in the result: only with it does a plain pose decode to a body. In
+a wrong one patches of the mesh change places. Lengths of edges tell little, for within a patch neighbours
+stay together, and a poorly trained network is rough in the right order too; where the patches are tells
+surely (`docs/network.md` has the figures).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.sparse import csgraph
 from torch import Tensor
 
 from ..errors import EngineError
@@ -27,10 +29,14 @@ from .model import Pose2Mesh, build
 from .reference_pose import reference_pose
 from .skeletons import JOINT_SETS, joint_set
 
+FloatArray = npt.NDArray[np.floating]
+
 _PUBLISHED = ("human36m17", "coco19", "smpl24", "mano21")
-_STRETCH_QUANTILE = 0.9
-_TORN = 2.8  # stretched by more than this is a wrong order; 1.1 to 2.3 and 3.3 to 7 were seen (right, wrong)
-_TORN_WITHOUT_TEMPLATE = 4.0  # measured against one length for all edges; 2.4 to 2.6 and 7 to 8 were seen
+_TORN = 0.3
+"""A larger misfit is a wrong order."""
+_TORN_WITHOUT_TEMPLATE = 0.4
+_SOURCES = 24
+"""Vertices from which distances along the mesh are measured."""
 _STATE = "model_state_dict"
 _PARALLEL = "module."  # left by DataParallel
 _ONLY_POSENET = "w1.weight"
@@ -47,12 +53,12 @@ class ImportedCheckpoint:
     Attributes:
         model: in evaluation mode, float32.
         order: the coarsening order it was trained with.
-        stretch: by what factor the decoded mesh's edges are off.
+        misfit: share of a decoded mesh that is not the body's shape: 0 none, 1 all.
     """
 
     model: Pose2Mesh
     order: Order
-    stretch: float
+    misfit: float
 
 
 def import_checkpoint(
@@ -68,7 +74,7 @@ def import_checkpoint(
     Args:
         path: the `.pth.tar` file.
         faces: (T, 3) triangles of the body or hand it was trained on.
-        template: (V, 3) that body at rest, in metres; without it edges are compared with the mesh's extent.
+        template: (V, 3) that body at rest; without it the mesh is only compared with its own graph.
         expected_joint_set: refuse a checkpoint for any other.
 
     Raises:
@@ -82,11 +88,6 @@ def import_checkpoint(
         raise EngineError(
             f"{path} was trained for the joint set {name}, not {expected_joint_set}: choose the matching one."
         )
-    adjacency = mesh_adjacency(faces).tocoo()
-    once = adjacency.row < adjacency.col
-    edges = np.column_stack((adjacency.row[once], adjacency.col[once]))
-    expected = None if template is None else _lengths(np.asarray(template, dtype=np.float64), edges)
-
     found: list[ImportedCheckpoint] = []
     sizes: list[int] = []
     known = content.get("order") if isinstance(content, Mapping) else None
@@ -96,17 +97,19 @@ def import_checkpoint(
         if not _fits(model, state, path):
             continue
         model.load_state_dict(state, assign=True)
-        found.append(ImportedCheckpoint(model.eval(), order, _stretch(model, edges, expected)))
+        vertices = _decode(model.eval())
+        misfit = graph_misfit(vertices, faces) if template is None else shape_misfit(vertices, template)
+        found.append(ImportedCheckpoint(model, order, misfit))
     if not found:
         raise EngineError(
             f"{path} was trained on another mesh (its coarsest graph has {_coarsest(state)} nodes, this "
             f"mesh's {sizes[0]}): give the faces of the body it was trained on."
         )
-    best = min(found, key=lambda each: each.stretch)
-    if not best.stretch < (_TORN if template is not None else _TORN_WITHOUT_TEMPLATE):
+    best = min(found, key=lambda each: each.misfit)
+    if not best.misfit < (_TORN if template is not None else _TORN_WITHOUT_TEMPLATE):
         raise EngineError(
-            f"{path} decodes to a torn mesh (edges off by a factor of {best.stretch:.1f}) in every known "
-            "vertex order: give the faces of the body it was trained on, or import it where it was trained."
+            f"{path} decodes to a torn mesh ({best.misfit:.0%} of it off) in every known vertex order: give "
+            "the body it was trained on, or import it where it was trained."
         )
     return best
 
@@ -218,21 +221,34 @@ def _fits(model: Pose2Mesh, state: Mapping[str, Tensor], path: Path) -> bool:
     )
 
 
-def _stretch(
-    model: Pose2Mesh, edges: npt.NDArray[np.integer], expected: npt.NDArray[np.floating] | None
-) -> float:
-    """By what factor the decoded mesh's stretched edges are too long or, when collapsed, all too short."""
+def _decode(model: Pose2Mesh) -> FloatArray:
+    """(V, 3) what the network makes of a plain pose."""
     pose = torch.from_numpy(reference_pose(joint_set(model.config.joint_set)))[None]
     with torch.no_grad():
-        vertices = model(pose)[0][0].numpy().astype(np.float64)
+        vertices: FloatArray = model(pose)[0][0].numpy().astype(np.float64)
+    return vertices
+
+
+def shape_misfit(vertices: FloatArray, template: FloatArray) -> float:
+    """The share of (V, 3) vertices' variance that the template (V, 3), turned and scaled, leaves unexplained.
+
+    What is left in the right order is the difference between the plain pose and the pose at rest.
+    """
     if not np.isfinite(vertices).all():
-        return float("inf")
-    if expected is None:
-        expected = np.full(len(edges), np.ptp(vertices, axis=0).max() / np.sqrt(len(vertices)))
-    ratios = _lengths(vertices, edges) / np.maximum(expected, 1e-9)
-    return float(max(np.quantile(ratios, _STRETCH_QUANTILE), 1.0 / max(np.median(ratios), 1e-9)))
+        return 1.0
+    ours, theirs = (points - points.mean(axis=0) for points in (vertices, np.asarray(template, np.float64)))
+    u, size, vt = np.linalg.svd(ours.T @ theirs)
+    size[-1] *= np.sign(np.linalg.det(u @ vt))  # a rotation, no mirror image
+    both = float((ours**2).sum() * (theirs**2).sum())
+    return 1.0 - float(size.sum()) ** 2 / both if both > 0 else 1.0
 
 
-def _lengths(vertices: npt.NDArray[np.floating], edges: npt.NDArray[np.integer]) -> npt.NDArray[np.floating]:
-    lengths: npt.NDArray[np.floating] = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)
-    return lengths
+def graph_misfit(vertices: FloatArray, faces: npt.NDArray[np.integer]) -> float:
+    """One minus the correlation between distances through space and along the mesh, in edges."""
+    if not np.isfinite(vertices).all() or np.ptp(vertices) == 0:
+        return 1.0
+    sources = np.linspace(0, len(vertices) - 1, _SOURCES).astype(np.int64)
+    along = csgraph.dijkstra(mesh_adjacency(faces), directed=False, indices=sources, unweighted=True)
+    through = np.linalg.norm(vertices[sources][:, None] - vertices, axis=-1)
+    linked = np.isfinite(along) & (along > 0)
+    return 1.0 - float(np.corrcoef(along[linked], through[linked])[0, 1])
