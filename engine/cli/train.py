@@ -27,6 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     own = parser.add_argument_group("our own networks")
     own.add_argument("--motions", type=Path, help="motion file, .npz")
     own.add_argument("--seconds", type=float, help="cut the stages to this many seconds in all")
+    own.add_argument("--compile", action="store_true", help="fuse PoseNet's step with torch.compile (CUDA)")
     add_sources(parser.add_argument_group("the published networks"))
     parser.set_defaults(run=run)
 
@@ -51,6 +52,6 @@ def run(args: argparse.Namespace) -> int:
             raise EngineError(f"{args.config} is trained on motions: give a motion file with --motions.")
         if args.seconds:
             config = shortened(config, args.seconds)
-        weights = train(config, args.motions, args.out, device, args.init)
+        weights = train(config, args.motions, args.out, device, args.init, args.compile)
     print(json.dumps({"weights": str(weights)}) if args.json else f"Wrote {weights}.")
     return 0

@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from ..pose2mesh.body_network import BodyNetwork
 from ..pose2mesh.observation import Observation
+from . import parallel
 from .body_torch import BodyTorch
 from .detector_noise import DetectorNoise
 from .motions import MotionSet
@@ -105,12 +107,14 @@ def train(
     noise: DetectorNoise | None = None,
     synthesis: Synthesis | None = None,
     log_every: int = 200,
+    compiled: bool = False,
 ) -> None:
     """Run one stage and keep `checkpoint` up to date; the log goes beside it as `.jsonl`.
 
     Args:
         number: of the stage in its configuration. A checkpoint that lies further on makes this a no-op, one
             within the stage is resumed, one of the stage before gives the weights.
+        compiled: let `torch.compile` fuse PoseNet's step, which pays on CUDA.
     """
     noise, synthesis = noise or DetectorNoise(), synthesis or Synthesis()
     network.to(body.device).train()
@@ -118,26 +122,32 @@ def train(
     progress = _resume(network, optimizer, checkpoint, number)
     if progress is None:
         return
-    generator = torch.Generator(device=body.device).manual_seed(schedule.seed + 1000 * number + progress.step)
+    seed = schedule.seed + 1000 * number + progress.step + 1_000_003 * parallel.rank()
+    generator = torch.Generator(device=body.device).manual_seed(seed)
     edges = _edges(network, body.device)
     before, started = progress.elapsed, time.perf_counter()
     first, sums = progress.step, Counter[str]()
-    while (done := _share_done(schedule, progress)) < 1:
+    lift = torch.compile(network.lift, dynamic=False) if compiled else network.lift
+    while (done := parallel.agree(network, _share_done(schedule, progress))) < 1:
         warm = min(1.0, (progress.step - first + 1) / WARM_UP)
         for group in optimizer.param_groups:
             group["lr"] = group["full_lr"] * warm * 0.5 * (1 + math.cos(math.pi * done))
-        pairs = draw_pairs(body, motions, schedule.batch, noise, synthesis, generator, schedule.frames)
+        pairs = draw_pairs(
+            body, motions, schedule.batch, noise, synthesis, generator, schedule.frames, schedule.views
+        )
         with torch.autocast(body.device.type, dtype=torch.bfloat16):
-            losses = compute_losses(network, pairs, edges, schedule)
+            losses = compute_losses(network, pairs, edges, schedule, lift)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(torch.stack(list(losses.values())).sum())
+        parallel.average_gradients(network.parameters())
         torch.nn.utils.clip_grad_norm_(network.parameters(), 100.0)
         optimizer.step()
         progress.step += 1
         progress.elapsed = before + time.perf_counter() - started
         sums.update({name: float(loss.detach()) for name, loss in losses.items()})
-        if progress.step % log_every == 0:
-            speed = (progress.step - first) * schedule.batch / (progress.elapsed - before)
+        if progress.step % log_every == 0 and parallel.rank() == 0:
+            samples = (progress.step - first) * schedule.batch * parallel.processes()
+            speed = samples / (progress.elapsed - before)
             means = {name: round(value / log_every, 2) for name, value in sums.items()}
             _log(
                 checkpoint,
@@ -151,10 +161,18 @@ def train(
 
 
 def compute_losses(
-    network: BodyNetwork, pairs: Pairs, edges: Tensor, schedule: Schedule
+    network: BodyNetwork,
+    pairs: Pairs,
+    edges: Tensor,
+    schedule: Schedule,
+    lift: Callable[[Observation, int], Tensor] | None = None,
 ) -> dict[str, Tensor]:
-    """L1 of landmarks, vertices and edge lengths in mm, as in Pose2Mesh section 6 without the normal loss."""
-    landmarks = network.lift(pairs.observation, schedule.frames)
+    """L1 of landmarks, vertices and edge lengths in mm, as in Pose2Mesh section 6 without the normal loss.
+
+    Args:
+        lift: the network's own, or a compiled form of it.
+    """
+    landmarks = (lift or network.lift)(pairs.observation, schedule.frames)
     losses = {"lift": (landmarks - pairs.landmarks).abs().mean() * 1000}
     if schedule.stage == "mesh":
         part = slice(None, None, max(schedule.batch // schedule.mesh_batch, 1))  # from every clip
@@ -208,6 +226,8 @@ def _resume(
 
 
 def _save(network: BodyNetwork, optimizer: torch.optim.Optimizer, progress: Progress, path: Path) -> None:
+    if parallel.rank() > 0:
+        return
     state = {
         "network": network.state_dict(),
         "optimizer": optimizer.state_dict(),

@@ -8,6 +8,7 @@ import torch
 
 from ..body.model import BodyModel
 from ..pose2mesh.body_network import BodyNetwork, load_body_network, save_body_network
+from . import parallel
 from .body_torch import BodyTorch
 from .config import TrainConfig
 from .linear_maps import build_body_mesh
@@ -16,14 +17,22 @@ from .motions import load_motions
 
 
 def run(
-    config: TrainConfig, motions_path: Path, out: Path, device: torch.device, init: Path | None = None
+    config: TrainConfig,
+    motions_path: Path,
+    out: Path,
+    device: torch.device,
+    init: Path | None = None,
+    compiled: bool = False,
 ) -> Path:
     """Train and save; returns the weight file.
 
     Args:
         out: folder for the weight file, `checkpoint.pt` and its log `checkpoint.jsonl`.
+        device: see `parallel.join` for several.
         init: a checkpoint or a weight file to start from; what has the same shape is taken.
+        compiled: see `loop.train`.
     """
+    device = parallel.join(device)
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.pt"
     body = BodyModel.load("open_body")
@@ -40,9 +49,20 @@ def run(
             mesh.vertex_ids if stage.stage == "mesh" else mesh.vertex_ids[:0]
         )  # lifting looks at no vertices
         points = BodyTorch(body, ids, device)
-        train(network, points, on_device, stage, checkpoint, number, config.noise, config.synthesis)
+        train(
+            network,
+            points,
+            on_device,
+            stage,
+            checkpoint,
+            number,
+            config.noise,
+            config.synthesis,
+            compiled=compiled,
+        )
     path = out / f"{config.name}.safetensors"
-    save_body_network(network, path, {"config": config.name, "motions": motions_path.name})
+    if parallel.rank() == 0:
+        save_body_network(network, path, {"config": config.name, "motions": motions_path.name})
     return path
 
 
