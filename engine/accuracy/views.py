@@ -13,8 +13,8 @@ Floats = NDArray[np.float64]
 
 SIDES = ("front", "front left", "left", "back left", "back", "back right", "right", "front right")
 """The side of the body that the camera sees, 45° each; its own left and right."""
-DOUBTED = 0.75
-"""Confidence below which a detected point counts as hidden; the sure ones lie above 0.85."""
+DOUBTED = 0.5
+"""Confidence below which a detected point counts as hidden, as in a capture."""
 
 
 @dataclass(frozen=True)

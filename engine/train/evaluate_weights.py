@@ -19,7 +19,8 @@ from .motions import load_motions
 
 BATCH = 64
 """Frames at a time, so that the graphs' features stay near the processor."""
-SHAPE_FRAMES = 150
+SHAPE_FRAMES = 100
+"""Frames that decide a clip's shape, as in a capture."""
 
 
 class Points(NamedTuple):
