@@ -18,7 +18,7 @@ def add_sources(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> No
     parser.add_argument("--body", help="the neutral SMPL body, by imported name or file")
     parser.add_argument("--male", help="the male one, where the dataset has men (3DPW, SURREAL)")
     parser.add_argument("--female", help="the female one")
-    parser.add_argument("--hand", type=Path, help="your MANO_RIGHT.pkl, for FreiHAND")
+    parser.add_argument("--hand", type=Path, help="for FreiHAND: your MANO_RIGHT.pkl, or an imported hand")
     parser.add_argument("--workers", type=int, default=0, help="processes that prepare samples (0)")
 
 
@@ -28,8 +28,12 @@ def sources(args: argparse.Namespace) -> Sources:
     Raises:
         EngineError: not even a folder of datasets.
     """
+    from ..body.library import body_file
     from ..train.published.sources import Sources
 
     if args.data is None:
         raise EngineError(f"{args.config} is about published datasets: give their folder with --data.")
-    return Sources(args.data, args.body, args.male, args.female, args.hand)
+    hand = args.hand
+    if hand is not None and hand == Path(hand.name) and not hand.suffix:
+        hand = body_file(hand.name)
+    return Sources(args.data, args.body, args.male, args.female, hand)

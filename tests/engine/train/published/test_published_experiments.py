@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from engine.cli import main
+from engine.body import library
+from engine.cli import main, published_sources
 from engine.datasets.bodies import Bodies
 from engine.errors import EngineError
 from engine.pose2mesh.metrics import hand_scores
@@ -172,6 +174,26 @@ def test_a_body_without_the_other_genders_is_refused(
     arguments = ["--data", str(sources.data), "--body", str(sources.body), "--out", str(tmp_path)]
     assert main(["train", "published_surreal_posenet", *arguments, "--device", "cpu"]) == 1
     assert "male SMPL body" in capsys.readouterr().err
+
+
+def test_a_hand_is_named_or_given_as_a_file(
+    sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(library.VARIABLE, str(tmp_path))
+    found = [
+        published_sources.sources(
+            argparse.Namespace(**dict.fromkeys(("body", "male", "female")), data=tmp_path, hand=Path(hand))
+        )
+        for hand in ("mano", "MANO_RIGHT.pkl", "some/mano")
+    ]
+    assert [each.hand for each in found] == [
+        library.body_file("mano"),
+        Path("MANO_RIGHT.pkl"),
+        Path("some/mano"),
+    ]
+    arguments = ["--data", str(sources.data), "--out", str(tmp_path), "--device", "cpu", "--hand", "mano"]
+    assert main(["train", "published_freihand_posenet", *arguments]) == 1
+    assert "mano.npz" in capsys.readouterr().err
 
 
 def test_bodies_are_asked_for_as_they_are_needed(sources: Sources) -> None:
