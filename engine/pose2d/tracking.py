@@ -32,6 +32,7 @@ _DUPLICATE: Final = 0.6  # likeness of two detections of one person in one frame
 _COVERED: Final = 0.6  # share of a new person that may lie on a known one; more is a second detection of them
 _RETURN: Final = 0.75  # least likeness of one person who was lost and returned
 _PATIENCE: Final = 60  # frames a person may be unseen and still be looked for by motion
+_PAUSE: Final = 8  # frames between two looks for a person, after many in vain
 _FORGET: Final = np.float32(0.05)  # how fast remembered clothes follow the light
 _MOST: Final = 50  # tracks considered at the end
 _STRIDE: Final = 0.02  # how far a lost person gets in a frame, over their size
@@ -54,13 +55,15 @@ class Tracks:
 
 @dataclass
 class _Track:
-    """One person's detections so far."""
+    """One person's detections so far; when to look for them, and after how many looks in vain."""
 
     frames: list[int] = field(default_factory=list)
     points: list[FloatArray] = field(default_factory=list)
     velocity: FloatArray = field(default_factory=lambda: np.zeros(2, np.float32))
     clothes: FloatArray | None = None
     prominence: float = 0.0
+    look_at: int = 0
+    in_vain: int = 0
 
     def add(self, frame: int, one: _Seen, weight: float) -> None:
         points, clothes = one.points, one.clothes
@@ -74,6 +77,14 @@ class _Track:
         self.frames.append(frame)
         self.points.append(points)
         self.prominence += weight
+        self.looked(frame, True)
+
+    def looked(self, frame: int, found: bool) -> None:
+        """Look again at once where a look found somebody (the detector alone may go on missing them), else
+        ever less often.
+        """
+        self.in_vain = 0 if found else self.in_vain + 1
+        self.look_at = frame + min(1 + self.in_vain // 2, _PAUSE)
 
     def predict(self, frame: int) -> FloatArray:
         """Where the last points would be now; the motion fades out while nothing confirms it."""
@@ -129,10 +140,14 @@ class Tracker:
         frame, self._frames = self._frames, self._frames + 1
         seen = [_Seen(points, image) for points in detections]
         self._match(frame, seen)
+        looks: list[tuple[_Track | None, list[_Seen]]] = []
         if image is not None and look is not None:
-            nearer = [points for window in self._windows(frame, seen, image) for points in look(window)]
-            if nearer:
-                seen += [_Seen(points, image) for points in nearer]
+            looks = [
+                (track, [_Seen(points, image) for points in look(window)])
+                for track, window in self._windows(frame, seen, image)
+            ]
+            if nearer := [one for _, ones in looks for one in ones]:
+                seen += nearer
                 self._match(frame, seen)
         kept: list[_Seen] = []
         for one in sorted(seen, key=_Seen.order):
@@ -143,6 +158,9 @@ class Tracker:
                 self._tracks.append(one.track)
             one.track.add(frame, one, _weight(one.points, image))
             kept.append(one)
+        for wanted, ones in looks:
+            if wanted is not None and wanted.frames[-1] != frame:
+                wanted.looked(frame, any(one is other for one in ones for other in kept))
 
     def _match(self, frame: int, seen: list[_Seen]) -> None:
         """Say of every detection whose it is, None for somebody new."""
@@ -163,16 +181,22 @@ class Tracker:
             if likeness[row, column] >= _SAME:
                 seen[column].track, seen[column].likeness = known[row], float(likeness[row, column])
 
-    def _windows(self, frame: int, seen: list[_Seen], image: Image) -> list[Window]:
-        """Where to look closer: at wanted people who are missing or doubtful, else at the next part."""
+    def _windows(self, frame: int, seen: list[_Seen], image: Image) -> list[tuple[_Track | None, Window]]:
+        """Where to look closer, and for whom: at wanted people who are missing or doubtful, else at the next
+        part.
+        """
         sure = [one.track for one in seen if one.likeness >= _SURE]
         wanted = sorted(self._tracks, key=lambda track: -track.prominence)[: self._people]
         missing = [t for t in wanted if all(t is not s for s in sure) and frame - t.frames[-1] <= _PATIENCE]
         if missing:
-            return [_window(track.predict(frame), frame - track.frames[-1], image) for track in missing]
+            return [
+                (track, _window(track.predict(frame), frame - track.frames[-1], image))
+                for track in missing
+                if frame >= track.look_at
+            ]
         if len(seen) < self._people:
             parts = _parts(image)
-            return [parts[frame % len(parts)]]
+            return [(None, parts[frame % len(parts)])]
         return []
 
     def leader(self) -> FloatArray | None:
