@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import torch
 
 from .. import __version__
 from ..body.model import BodyModel
 from ..errors import EngineError
 from ..fit.camera import project
+from ..fit.points import PointBody
 from ..fit.residual import Spread, full_vertices
 from ..motion.quality import take_quality
 from ..motion.swaps import unswap
@@ -27,6 +30,7 @@ from .lift import Lifter, MeshLifter, choose_device
 from .live import LivePreview
 from .person import solve_person
 from .published_lift import load_published
+from .stopwatch import Stopwatch
 from .world import World, posed_joints, stand_on_ground
 
 WEIGHTS_OF_BODY = {"open_body": "open_body_light"}
@@ -65,6 +69,7 @@ class CaptureResult:
     Attributes:
         take: the file; frames, people: how many; seconds: it took.
         quality: figures of `motion.quality`, averaged over people, and "fps" frames per second.
+        stages: seconds of every stage; their sum is `seconds`.
     """
 
     take: Path
@@ -72,6 +77,23 @@ class CaptureResult:
     people: int
     seconds: float
     quality: dict[str, float]
+    stages: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Models:
+    """What a capture needs and no video changes.
+
+    Attributes:
+        lifter: the network; body: what it predicts.
+        points: the body reduced to the network's vertices and its landmarks.
+        spread: from the network's vertices to all of them.
+    """
+
+    lifter: MeshLifter
+    body: BodyModel
+    points: PointBody
+    spread: Spread
 
 
 class Reporter(Protocol):
@@ -108,14 +130,18 @@ def capture(source: FrameSource, options: CaptureOptions, reporter: Reporter) ->
         Cancelled: the reporter said so.
     """
     began = time.perf_counter()
-    lifter, body = load_models(options)
+    watch = Stopwatch()
     info = source.info
     camera = camera_matrix(info, options.focal_px)
-    reporter.started(info.frame_count, info.fps, info.width, info.height, lifter.device.type)
+    device = choose_device(options.device)
+    reporter.started(info.frame_count, info.fps, info.width, info.height, device.type)
 
-    frame_index, frame_time, tracks = detect_people(
-        source, options, LivePreview(body, lifter, camera), reporter
-    )
+    with ThreadPoolExecutor(1) as beside:
+        # The first people are detected while the models are loaded.
+        loading = beside.submit(load_models, options.body, device)
+        frame_index, frame_time, tracks = detect_people(source, options, loading, camera, reporter, watch)
+        with watch("models"):
+            models = loading.result()
     for warning in source.warnings:
         reporter.warning(warning)
     if len(tracks.person_id) == 0:
@@ -125,15 +151,9 @@ def capture(source: FrameSource, options: CaptureOptions, reporter: Reporter) ->
         )
     if len(tracks.person_id) < options.people:
         reporter.warning(f"{options.people} people were asked for, {len(tracks.person_id)} found.")
-    tracks = replace(
-        tracks,
-        keypoints2d=np.stack(
-            [
-                unswap(frame_time, *person)[0]
-                for person in zip(tracks.keypoints2d, tracks.visible, strict=True)
-            ]
-        ),
-    )
+    with watch("track"):
+        seen = zip(tracks.keypoints2d, tracks.visible, strict=True)
+        tracks = replace(tracks, keypoints2d=np.stack([unswap(frame_time, *person)[0] for person in seen]))
 
     people = []
     for number, (keypoints, visible) in enumerate(zip(tracks.keypoints2d, tracks.visible, strict=True)):
@@ -142,45 +162,86 @@ def capture(source: FrameSource, options: CaptureOptions, reporter: Reporter) ->
             check(reporter)
             reporter.progress("body", first + done, len(tracks.person_id) * len(frame_time))
 
-        people.append(
-            solve_person(frame_time, keypoints, visible, camera, body, lifter, options.smoothing, step)
+        with watch("body"):
+            people.append(
+                solve_person(
+                    frame_time,
+                    keypoints,
+                    visible,
+                    camera,
+                    models.points,
+                    models.lifter,
+                    options.smoothing,
+                    step,
+                    watch,
+                )
+            )
+    with watch("world"):
+        world = stand_on_ground(frame_time, people, models.body, camera, lock=min(options.smoothing, 1.0))
+    with watch("write"):
+        quality = write(
+            options.out, models, info.fps, frame_index, frame_time, tracks, camera, world, reporter, watch
         )
-    world = stand_on_ground(frame_time, people, body, camera, lock=min(options.smoothing, 1.0))
-    quality = write(
-        options.out, body, lifter, info.fps, frame_index, frame_time, tracks, camera, world, reporter
-    )
     seconds = time.perf_counter() - began
-    return CaptureResult(
-        options.out, len(frame_time), len(people), seconds, {**quality, "fps": len(frame_time) / seconds}
+    quality = {**quality, "fps": len(frame_time) / seconds}
+    stages = {**watch.seconds, "other": seconds - sum(watch.seconds.values())}
+    return CaptureResult(options.out, len(frame_time), len(people), seconds, quality, stages)
+
+
+def load_models(name: str, device: torch.device) -> Models:
+    """The body of this name and the network that predicts it: ours, or a published one for a body that the
+    user imported.
+    """
+    lifter: MeshLifter
+    if name in WEIGHTS_OF_BODY:
+        lifter, body = Lifter(WEIGHTS_OF_BODY[name], device), BodyModel.load(name)
+    else:
+        lifter, body = load_published(name, device)
+    return Models(
+        lifter,
+        body,
+        PointBody.of(body, lifter.vertex_ids, landmarks=True),
+        Spread.of(body.v_template, body.triangles, lifter.vertex_ids),
     )
-
-
-def load_models(options: CaptureOptions) -> tuple[MeshLifter, BodyModel]:
-    """The network and the body it predicts: ours, or a published one for a body that the user imported."""
-    device = choose_device(options.device)
-    if options.body not in WEIGHTS_OF_BODY:
-        return load_published(options.body, device)
-    return Lifter(WEIGHTS_OF_BODY[options.body], device), BodyModel.load(options.body)
 
 
 def detect_people(
-    source: FrameSource, options: CaptureOptions, preview: LivePreview, reporter: Reporter
+    source: FrameSource,
+    options: CaptureOptions,
+    loading: Future[Models],
+    camera: np.ndarray,
+    reporter: Reporter,
+    watch: Stopwatch,
 ) -> tuple[np.ndarray, np.ndarray, Tracks]:
     """2D landmarks of every frame and who is who; the body appears meanwhile.
+
+    Args:
+        loading: the models that show the body; where they cannot be loaded, this ends too.
 
     Returns:
         frame_index (F,), frame_time (F,) s, and the tracks.
     """
     tracker = Tracker(options.people)
+    preview = None
     index, times = [], []
-    with Landmarker(options.people, bundle_path(options.pose_model)) as landmarker:
-        for frame in source:
+    with watch("pose2d"):
+        landmarker = Landmarker(options.people, bundle_path(options.pose_model))
+    with landmarker:
+        for frame in watch.each("decode", source):
             check(reporter)
-            tracker.add(landmarker.detect(frame), frame.image, partial(landmarker.look, frame))
+            if loading.done():
+                loading.result()
+            with watch("pose2d"):
+                found = landmarker.detect(frame)
+            with watch("track"):
+                tracker.add(found, frame.image, partial(landmarker.look, frame))
             index.append(frame.index)
             times.append(frame.time)
             if reporter.wants_vertices() and (leader := tracker.leader()) is not None:
-                reporter.vertices(frame.index, 0, preview.vertices(leader))
+                with watch("preview"):
+                    models = loading.result()
+                    preview = preview or LivePreview(models.body, models.points, models.lifter, camera)
+                    reporter.vertices(frame.index, 0, preview.vertices(leader))
             reporter.progress("people", len(index), source.info.frame_count)
     if not index:
         raise EngineError("The video holds no frames: choose another file or frame range.")
@@ -189,8 +250,7 @@ def detect_people(
 
 def write(
     out: Path,
-    body: BodyModel,
-    lifter: MeshLifter,
+    models: Models,
     fps: float,
     frame_index: np.ndarray,
     frame_time: np.ndarray,
@@ -198,28 +258,25 @@ def write(
     camera: np.ndarray,
     world: World,
     reporter: Reporter,
+    watch: Stopwatch,
 ) -> dict[str, float]:
     """Stream the take to disk; returns the quality figures averaged over people."""
-    spread = Spread.of(body.v_template, body.triangles, lifter.vertex_ids)
+    body = models.body
     frames, count = len(frame_time), len(world.people)
     joints = np.stack([posed_joints(body, person) for person in world.people]).astype(np.float32)
     landmarks = np.empty((count, frames, 33, 3), np.float32)
 
     def vertices() -> Iterator[np.ndarray]:
         for number, person in enumerate(world.people):
-            basis = spread(person.residual_basis)
+            with watch("mesh"):
+                basis = models.spread(person.residual_basis)
             for start in range(0, frames, WRITE_CHUNK):
                 check(reporter)
                 part = slice(start, min(start + WRITE_CHUNK, frames))
-                mesh = full_vertices(
-                    body,
-                    person.poses[part],
-                    person.betas,
-                    person.trans[part],
-                    person.residual[part],
-                    basis,
-                )
-                landmarks[number, part] = body.landmarks(mesh)
+                with watch("mesh"):
+                    moved = person.poses[part], person.betas, person.trans[part], person.residual[part]
+                    mesh = full_vertices(body, *moved, basis)
+                    landmarks[number, part] = body.landmarks(mesh)
                 yield mesh
                 reporter.progress("write", number * frames + part.stop, count * frames)
 
@@ -241,7 +298,7 @@ def write(
         take.add("world_from_camera", world.world_from_camera)
         take.add("faces", body.triangles)
         take.add("body", body.name)
-        take.add("weights", lifter.name)
+        take.add("weights", models.lifter.name)
         take.add("engine_version", __version__)
         check(reporter)
     figures = [

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 
 from ..body.model import BodyModel
@@ -21,18 +19,15 @@ class LivePreview:
     """Landmarks of one frame → the whole mesh in front of the camera.
 
     Args:
-        camera_matrix: (3,3) px.
+        points: the body reduced to the lifter's vertices and its landmarks; camera_matrix: (3,3) px.
     """
 
-    def __init__(self, body: BodyModel, lifter: MeshLifter, camera_matrix: np.ndarray) -> None:
-        self.body, self.lifter, self.camera_matrix = body, lifter, camera_matrix
+    def __init__(
+        self, body: BodyModel, points: PointBody, lifter: MeshLifter, camera_matrix: np.ndarray
+    ) -> None:
+        self.body, self.points, self.lifter, self.camera_matrix = body, points, lifter, camera_matrix
         self.betas = np.zeros(10, np.float32)
         self._first: list[np.ndarray] = []
-
-    @cached_property
-    def points(self) -> PointBody:
-        """Made when the first frame is shown: a capture that nobody watches does not need it."""
-        return PointBody.of(self.body, self.lifter.vertex_ids, landmarks=True)
 
     def vertices(self, keypoints: np.ndarray) -> np.ndarray:
         """(33,3) px and confidence → (V,3) metres, camera frame."""

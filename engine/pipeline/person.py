@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..body.model import BodyModel
 from ..fit.camera import camera_translation
 from ..fit.points import PointBody
 from ..fit.pose import fit_frames, fit_shape
@@ -24,6 +23,7 @@ from ..motion.smoothing import (
     translation_outliers,
 )
 from .lift import Lift, MeshLifter
+from .stopwatch import Stopwatch
 
 SHAPE_FRAMES = 100
 """Frames spread over the take that decide the shape and the residual's basis."""
@@ -65,22 +65,30 @@ def solve_person(
     keypoints: np.ndarray,
     visible: np.ndarray,
     camera_matrix: np.ndarray,
-    body: BodyModel,
+    points: PointBody,
     lifter: MeshLifter,
     smoothing: float,
     progress: Callable[[int, int], None],
+    watch: Stopwatch,
 ) -> PersonMotion:
     """Everything about one person that does not need the others.
 
     Args:
         times: (F,) s; keypoints: (F,33,3) px; visible: (F,) bool, at least one true; camera_matrix: (3,3) px.
         smoothing: strength, 1 is the default, 0 none.
+        points: the body reduced to the lifter's vertices and its landmarks.
         progress: called with (frames done, frames in all).
+        watch: counts the stage "lift".
     """
-    points = PointBody.of(body, lifter.vertex_ids, landmarks=True)
     visible = trustworthy(times, keypoints, visible)
     seen = np.flatnonzero(visible)
-    lift = lifter.lift_clip(times[seen], keypoints[seen], camera_matrix)
+    with watch("lift"):
+        of_clip = lifter.lift_clip(times[seen], keypoints[seen], camera_matrix)
+
+    def lift(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        with watch("lift"):
+            return of_clip(frames)
+
     betas, poses, basis, residual = fit_person(points, visible, lift, progress)
     place = Placement(points, betas, keypoints, visible, camera_matrix)
     trans = place(poses)

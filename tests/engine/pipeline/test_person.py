@@ -9,8 +9,10 @@ from pipeline_helpers import Walker
 
 from engine.body.model import BodyModel
 from engine.fit.camera import project
+from engine.fit.points import PointBody
 from engine.pipeline.lift import Lifter
 from engine.pipeline.person import PersonMotion, solve_person, trustworthy
+from engine.pipeline.stopwatch import Stopwatch
 from engine.pipeline.world import posed_joints, stand_on_ground
 
 
@@ -21,10 +23,11 @@ def solve(walker: Walker, body: BodyModel, visible: np.ndarray, frames: slice = 
         walker.keypoints[frames],
         visible[frames],
         walker.camera,
-        body,
+        PointBody.of(body, lifter.vertex_ids, landmarks=True),
         lifter,
         1.0,
         lambda *_: None,
+        Stopwatch(),
     )
 
 
