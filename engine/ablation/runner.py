@@ -32,6 +32,8 @@ from .recipe import Recipe
 
 CASES = ("clean", "detector_noise")
 """Of `evaluate.CASES`: frames on their own."""
+EVALUATION_SEED = 0
+"""Of the cameras and shapes to measure on, whatever the training draws."""
 MEASURED = 500
 """Frames to measure on, spread evenly over all there are."""
 HELD_OUT = 5
@@ -79,7 +81,7 @@ def prepare(
 
     Args:
         motions: file to train on; validation: file to measure on, by default held-out clips of the first.
-        vertices: at most so many in the coarse mesh.
+        vertices: at most so many in the coarse mesh; seed: of initial weights and training pairs.
 
     Raises:
         EngineError: a file is no motion file, or has too few clips to hold one out.
@@ -90,10 +92,10 @@ def prepare(
         training, held_out = split(training)
     else:
         held_out = load_motions(validation, body)
-    mesh = build_body_mesh(body, training, vertices, seed)
+    mesh = build_body_mesh(body, training, vertices)
     held_out = part_of(held_out, torch.arange(0, len(held_out.clip), -(-len(held_out.clip) // MEASURED)))
     on_cpu = BodyTorch(body, mesh.vertex_ids)
-    evaluation = {case: list(evaluation_pairs(on_cpu, held_out, case, seed)) for case in CASES}
+    evaluation = {case: list(evaluation_pairs(on_cpu, held_out, case, EVALUATION_SEED)) for case in CASES}
     points = BodyTorch(body, mesh.vertex_ids, device)
     landmarks = BodyTorch(body, mesh.vertex_ids[:1], device)
     return Setting(mesh, points, landmarks, training.to(device), evaluation, seed, device)

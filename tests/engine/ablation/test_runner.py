@@ -11,7 +11,16 @@ import pytest
 import torch
 
 from engine.ablation.recipe import OURS, PUBLISHED
-from engine.ablation.runner import Budget, Runner, Setting, evaluate, lifter_of, split, steps_within
+from engine.ablation.runner import (
+    Budget,
+    Runner,
+    Setting,
+    evaluate,
+    lifter_of,
+    prepare,
+    split,
+    steps_within,
+)
 from engine.cli import main
 from engine.errors import EngineError
 from engine.train.motions import MotionSet
@@ -117,3 +126,11 @@ def test_a_wrong_motion_file_is_one_sentence(tmp_path: Path, capsys: pytest.Capt
     assert main(["ablate", "cascade", "--motions", str(tmp_path / "none.npz")]) == 1
     error = capsys.readouterr().err
     assert error.startswith("Error: ") and "none.npz" in error and error.count("\n") == 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_cells_train_on_cuda(motion_file: Path) -> None:
+    setting = prepare(motion_file, None, vertices=120, seed=0, device=torch.device("cuda"))
+    runner = Runner(setting, TINY)
+    for recipe in (replace(SMALL_PUBLISHED, target="parameters"), replace(SMALL_OURS, noise="plain")):
+        assert 0 < runner.row(recipe)["clean"]["mpjpe"] < 3000
