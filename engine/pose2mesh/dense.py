@@ -34,20 +34,27 @@ class Dense(nn.Module):
         # Kept out of the buffers: nothing but oneDNN can read its blocks.
         self._weight = torch.ops.mkldnn._reorder_linear_weight(weight, rows) if self.packed else weight
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(R, I) of any float type to (R, O) of the layer's."""
+    def forward(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
+        """(R, I) of any float type to (R, O) of the layer's; `plus` (R, O) is added, without a ReLU."""
         x = x.to(self.dtype)
+        y: Tensor
+        if self.packed and plus is not None:
+            y = torch.ops.mkldnn._linear_pointwise.binary(x, plus, self._weight, self.bias, "add")
+            return y
         if self.packed:
             name = "relu" if self.relu else "none"
-            y: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._weight, self.bias, name, [], "")
+            y = torch.ops.mkldnn._linear_pointwise(x, self._weight, self.bias, name, [], "")
             return y
         y = F.linear(x, self._weight, self.bias)
+        if plus is not None:
+            return y.add_(plus)
         return y.relu_() if self.relu else y
 
 
 def packs(dtype: torch.dtype, device: torch.device) -> bool:
     """Whether oneDNN can lay out weights of this type for this device."""
-    if device.type != "cpu" or not torch.backends.mkldnn.is_available():
+    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if device.type != "cpu" or not available:
         return False
     if not (
         hasattr(torch.ops.mkldnn, "_linear_pointwise") and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")

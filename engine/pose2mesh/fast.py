@@ -13,7 +13,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +46,7 @@ def fast(
 
     Args:
         model: the trained network; its running statistics are used, whatever mode it is in.
-        dtype: of the arithmetic; half precision keeps the layers that give coordinates in float32.
+        dtype: of the arithmetic; in half precision the layers next to joints and coordinates stay float32.
         device: where the copy is made, and stays: its weights are laid out for that device.
         chunk: samples per pass over the graphs; by default 1 on the CPU and all on other devices.
         units_per_metre: of PoseNet's output; millimetres as published.
@@ -86,6 +87,8 @@ class FastBody(nn.Module):
 class FastPose2Mesh(nn.Module):
     """As `Pose2Mesh`: (B, J, C) to vertices (B, V, 3) [m] and joints (B, J, 3) [mm]. Made by `fast`."""
 
+    vertex_slots: Tensor
+
     def __init__(
         self,
         model: Pose2Mesh,
@@ -97,28 +100,33 @@ class FastPose2Mesh(nn.Module):
         super().__init__()
         self.device, self.chunk, self.units_per_metre = device, chunk, units_per_metre
         pyramid = model.pyramid.without_padding()
-        self.vertices = len(pyramid.vertex_slots)
+        self.register_buffer(
+            "vertex_slots", torch.from_numpy(pyramid.vertex_slots).to(device), persistent=False
+        )
         self.pose = _FastPoseNet(model.pose_lifter, dtype, device)
 
         mesh, config = model.pose2mesh, model.pose2mesh.config
-        make = _LayerMaker(mesh, dtype, device)
+        make, exact = _LayerMaker(mesh, device), torch.float32
         joints = joint_set(model.config.joint_set).laplacian()
-        self.joint_layers = nn.ModuleList(make(joints) for _ in config.joint_widths)
+        self.joint_layers = nn.ModuleList(make.stay(joints, exact, False) for _ in config.joint_widths)
         real = torch.from_numpy(model.pyramid.real[-1])
         self.width = config.joint_widths[-1]
         weight, bias = (_rows(value, real, self.width) for value in (mesh.fc.weight, mesh.fc.bias))
-        self.fc = Dense(weight.to(device, dtype), bias.to(device), ROWS)
+        self.fc = _dense(weight, bias, exact, device)
 
-        make.one_sample = chunk == 1
+        one = chunk == 1
         laplacians = list(reversed(pyramid.laplacians))
         parents = [None, *reversed(pyramid.parents)]
         self.levels = nn.ModuleList()
         for widths, laplacian, parent in zip(config.level_widths, laplacians, parents, strict=True):
-            layers = [make(laplacian, graph) for graph in (parent, *[None] * (len(widths) - 1))]
-            self.levels.append(_Level(layers, parent))
-        self.output = nn.ModuleList(make(laplacians[-1]) for _ in config.output_widths)
-        make.dtype = torch.float32
-        self.coordinates = make(laplacians[-1], slots=pyramid.vertex_slots)
+            kind = exact if parent is None else dtype
+            layers: list[_Stay | _Climb] = (
+                [] if parent is None else [make.climb(laplacian, parent, kind, one)]
+            )
+            layers += [make.stay(laplacian, kind, one) for _ in widths[len(layers) :]]
+            self.levels.append(_Level(layers, parent, kind, device))
+        self.output = nn.ModuleList(make.stay(laplacians[-1], exact, one) for _ in config.output_widths)
+        self.coordinates = make.stay(laplacians[-1], exact, one)
 
     def forward(self, joints2d: Tensor) -> tuple[Tensor, Tensor]:
         """(B, J, C) to vertices (B, V, 3) and joints (B, J, 3)."""
@@ -131,7 +139,7 @@ class FastPose2Mesh(nn.Module):
         x = self.fc(x.transpose(0, 1).reshape(batch, -1)).view(batch, -1, self.width)
         if self.chunk is None or batch <= self.chunk:
             return self._graphs(x), joints3d
-        vertices = joints3d.new_empty((batch, self.vertices, 3))
+        vertices = joints3d.new_empty((batch, len(self.vertex_slots), 3))
         for start in range(0, batch, self.chunk):
             part = slice(start, start + self.chunk)
             vertices[part] = self._graphs(x[part])
@@ -145,7 +153,7 @@ class FastPose2Mesh(nn.Module):
         for layer in self.output:
             x = layer(x).relu_()
         coordinates: Tensor = self.coordinates(x)
-        return coordinates.transpose(0, 1)
+        return coordinates.index_select(0, self.vertex_slots).transpose(0, 1)
 
 
 class _FastPoseNet(nn.Module):
@@ -175,33 +183,42 @@ class _FastPoseNet(nn.Module):
             self.linears.append(_dense(weight, bias, kind, device))
 
     def forward(self, joints2d: Tensor) -> Tensor:
-        x = self.first(joints2d.flatten(1))
-        joints = 0.0
+        x: Tensor = self.first(joints2d.flatten(1))
+        y: Tensor | None = None
         for i in range(0, len(self.linears), 2):
+            x = x if y is None else x + y
             y = torch.addcmul(self.norms[i + 1], x, self.norms[i]).relu_()
             y = self.linears[i + 1](self.linears[i](y))
-            if i + 2 == len(self.linears):
-                joints = y
-            else:
-                x = x + y
-        joints = joints + self.last(x)
-        return joints.view(-1, self.joints, 3)  # type: ignore[no-any-return]
+        joints: Tensor = self.last(x, plus=y)
+        return joints.view(-1, self.joints, 3)
 
 
 class _Level(nn.Module):
     """One residual block: (N', B, F) on the coarser level to (N, B, G)."""
 
     parents: Tensor | None
+    resample: Tensor | None
 
-    def __init__(self, layers: list[_GraphLayer], parents: npt.NDArray[np.int64] | None) -> None:
+    def __init__(
+        self,
+        layers: list[_Stay | _Climb],
+        parents: npt.NDArray[np.int64] | None,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
-        self.outputs = layers[-1].outputs
-        device = layers[0].bias.device
+        inputs, self.outputs = layers[0].inputs, layers[-1].outputs
+        self.dtype = dtype
+        # CUDA's resampling has a thread per feature, which is far too few; as a product it costs nothing.
+        product = device.type != "cpu" and inputs != self.outputs
+        resample = resample_features(torch.eye(inputs)[None], self.outputs)[0].to(device, dtype)
+        self.register_buffer("resample", resample if product else None)
         self.register_buffer("parents", None if parents is None else torch.from_numpy(parents).to(device))
 
     def forward(self, x: Tensor) -> Tensor:
-        residual = resample_features(x, self.outputs)
+        x = x.to(self.dtype)
+        residual = resample_features(x, self.outputs) if self.resample is None else x @ self.resample
         if self.parents is not None:
             residual = residual.index_select(0, self.parents)
         for layer in self.layers:
@@ -209,46 +226,85 @@ class _Level(nn.Module):
         return x.add_(residual)
 
 
-class _GraphLayer(nn.Module):
-    """A graph convolution with its batch norm folded in: (N', B, F) to (N, B, G).
+class _Stay(nn.Module):
+    """A graph convolution with its batch norm folded in: (N, B, F) to (N, B, G).
 
-    For one sample the three products are one, (N', 3 G), which read as (3 N', G) has a row per node and power
-    of the Laplacian; for more samples they lie one after the other, (3 N', B G), a row per power and node.
+    X W0' + b + L (X W1 + L (X 2 W2)), with W0' = W0 - W2.
     """
 
-    weight: Tensor | None
-    bias: Tensor
-
     def __init__(
-        self, weight: Tensor, bias: Tensor, gather: _Gather, one_sample: bool, dtype: torch.dtype
+        self, parts: _Parts, inner: _Gather, laplacian: _Gather, one_sample: bool, dtype: torch.dtype
     ) -> None:
         super().__init__()
-        w0, w1, w2 = weight.view(len(weight), -1, K).unbind(-1)
-        powers = torch.stack((w0 - w2, w1, 2.0 * w2)).to(dtype)
+        w0, w1, w2 = (weight.to(dtype) for weight in parts.weights)
         self.outputs, self.inputs = (int(size) for size in w0.shape)
+        self.inner, self.laplacian = inner, laplacian
+        self.pair = _Products((w1, w2), None, inner.nodes, one_sample)
+        self.own = Dense(w0, parts.bias.to(dtype), inner.nodes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        nodes, batch, _ = x.shape
+        x = x.reshape(-1, self.inputs).to(self.own.dtype)
+        neighbours = self.laplacian(self.inner(self.pair(x, batch)))
+        y: Tensor = self.own(x, plus=neighbours.view(-1, self.outputs))
+        return y.view(nodes, batch, -1)
+
+
+class _Climb(nn.Module):
+    """The convolution that begins a level, upsampling U included: (N', B, F) to (N, B, G).
+
+    [U, L U, L^2 U] of the three products, which are formed on the coarser level's rows.
+    """
+
+    def __init__(self, parts: _Parts, gather: _Gather, one_sample: bool, dtype: torch.dtype) -> None:
+        super().__init__()
+        weights = [weight.to(dtype) for weight in parts.weights]
+        self.outputs, self.inputs = (int(size) for size in weights[0].shape)
         self.gather = gather
-        self.one_sample = one_sample
-        self.register_buffer("bias", bias.to(dtype))
-        self.dense: Dense | None = None
-        if one_sample:
-            bias = torch.cat((bias, torch.zeros(2 * self.outputs, device=bias.device)))
-            self.dense = Dense(powers.flatten(0, 1), bias, gather.nodes)
-            powers = None
-        self.register_buffer("weight", None if powers is None else powers.transpose(1, 2).contiguous())
+        self.products = _Products(weights, parts.bias.to(dtype), gather.nodes, one_sample)
 
     def forward(self, x: Tensor) -> Tensor:
         batch = x.shape[1]
-        x = x.reshape(-1, self.inputs)
+        y: Tensor = self.gather(self.products(x.reshape(-1, self.inputs), batch))
+        return y.view(-1, batch, self.outputs)
+
+
+class _Products(nn.Module):
+    """(N B, F) times k weights, as rows to gather from; the bias goes to the first weight's product.
+
+    For one sample they are one product (N, k G), which read as (N k, G) has a row per node and weight. For
+    more samples they lie one after the other, (k N, B G), a row per weight and node.
+    """
+
+    weight: Tensor | None
+    bias: Tensor | None
+
+    def __init__(self, weights: Sequence[Tensor], bias: Tensor | None, rows: int, one_sample: bool) -> None:
+        super().__init__()
+        self.outputs = len(weights[0])
+        self.dense: Dense | None = None
+        stacked = torch.stack(tuple(weights))
+        if one_sample:
+            biases = stacked.new_zeros(stacked.shape[:2])
+            if bias is not None:
+                biases[0] = bias
+            self.dense = Dense(stacked.flatten(0, 1), biases.flatten(), rows)
+        self.register_buffer("weight", None if one_sample else stacked.transpose(1, 2).contiguous())
+        self.register_buffer("bias", None if one_sample else bias)
+
+    def forward(self, x: Tensor, batch: int) -> Tensor:
         if self.dense is not None:
-            return self.gather(self.dense(x).view(-1, self.outputs)).view(-1, 1, self.outputs)
+            dense: Tensor = self.dense(x)
+            return dense.view(-1, self.outputs)
         assert self.weight is not None
-        products = torch.matmul(x.to(self.weight.dtype), self.weight)
-        y: Tensor = self.gather(products.view(-1, batch * self.outputs)).view(-1, batch, self.outputs)
-        return y.add_(self.bias)
+        products = torch.bmm(x.to(self.weight.dtype).expand(len(self.weight), -1, -1), self.weight)
+        if self.bias is not None:
+            products[0].add_(self.bias)
+        return products.view(-1, batch * self.outputs)
 
 
 class _Gather(nn.Module):
-    """Weighted sums of rows, (3 N', W) to (N, W): U, L U and L^2 U side by side."""
+    """Weighted sums of rows, (M, W) to (N, W): a constant sparse matrix."""
 
     columns: Tensor
     starts: Tensor
@@ -266,55 +322,77 @@ class _Gather(nn.Module):
         return y
 
 
-class _LayerMaker:
-    """Makes MeshNet's convolutions in their order; those on one graph share its table."""
+class _Parts(NamedTuple):
+    """A convolution's three weights (G, F), for X, L X and L^2 X, and its bias (G,), batch norm folded in."""
 
-    def __init__(self, net: MeshNet, dtype: torch.dtype, device: torch.device) -> None:
-        self.dtype, self.device = dtype, device
-        self.one_sample = False
+    weights: tuple[Tensor, Tensor, Tensor]
+    bias: Tensor
+
+
+class _LayerMaker:
+    """Makes MeshNet's convolutions in their order; those on one graph share its tables."""
+
+    def __init__(self, net: MeshNet, device: torch.device) -> None:
+        self.device = device
         self._norms = iter((*net.bn, None))
         self._linears = iter(net.cl)
         self._gathers: dict[tuple[Any, ...], _Gather] = {}
 
-    def __call__(
+    def stay(self, laplacian: sp.csr_matrix, dtype: torch.dtype, one_sample: bool) -> _Stay:
+        """The next layer, on one graph."""
+        identity = sp.identity(laplacian.shape[0], format="csr")
+        inner = self._gather("inner", laplacian, dtype, one_sample, lambda: [identity, laplacian])
+        outer = self._gather("outer", laplacian, dtype, one_sample, lambda: [laplacian])
+        return _Stay(self._parts(), inner, outer, one_sample, dtype)
+
+    def climb(
         self,
         laplacian: sp.csr_matrix,
-        parents: npt.NDArray[np.int64] | None = None,
-        slots: npt.NDArray[np.int64] | None = None,
-    ) -> _GraphLayer:
-        """The next layer, on that graph; `parents` where it begins a level, `slots` to order its nodes."""
+        parents: npt.NDArray[np.int64],
+        dtype: torch.dtype,
+        one_sample: bool,
+    ) -> _Climb:
+        """The next layer, from the coarser graph to this one."""
+        nodes = len(parents)
+        up = sp.csr_matrix((np.ones(nodes), (np.arange(nodes), parents)))
+        exact = laplacian.astype(np.float64)
+        gather = self._gather(
+            "climb", laplacian, dtype, one_sample, lambda: [up, exact @ up, exact @ (exact @ up)]
+        )
+        return _Climb(self._parts(), gather, one_sample, dtype)
+
+    def _parts(self) -> _Parts:
         linear: Any = next(self._linears)
         norm = next(self._norms)
         weight, bias = linear.weight.detach(), linear.bias.detach()
         if norm is not None:
             scale, shift = _affine(norm)
             weight, bias = scale[:, None] * weight, scale * bias + shift
-        key = id(laplacian), parents is None, slots is None, self.one_sample, self.dtype
+        w0, w1, w2 = weight.to(self.device).view(len(weight), -1, K).unbind(-1)
+        return _Parts((w0 - w2, w1.contiguous(), 2.0 * w2), bias.to(self.device))
+
+    def _gather(
+        self,
+        kind: str,
+        laplacian: sp.csr_matrix,
+        dtype: torch.dtype,
+        one_sample: bool,
+        make: Callable[[], list[sp.csr_matrix]],
+    ) -> _Gather:
+        key = kind, id(laplacian), dtype, one_sample
         if key not in self._gathers:
-            matrix = _gather_matrix(laplacian, parents, interleaved=self.one_sample)
-            matrix = matrix if slots is None else matrix[slots]
-            self._gathers[key] = _Gather(matrix, self.dtype, self.device)
-        return _GraphLayer(
-            weight.to(self.device), bias.to(self.device), self._gathers[key], self.one_sample, self.dtype
-        )
+            self._gathers[key] = _Gather(_side_by_side(make(), one_sample), dtype, self.device)
+        return self._gathers[key]
 
 
-def _gather_matrix(
-    laplacian: sp.csr_matrix, parents: npt.NDArray[np.int64] | None, interleaved: bool
-) -> sp.csr_matrix:
-    """U, L U and L^2 U side by side, float32 (N, 3 N'): column power * N' + node, or node * 3 + power."""
-    laplacian = laplacian.astype(np.float64)
-    nodes = laplacian.shape[0]
-    step = sp.identity(nodes, format="csr")
-    if parents is not None:
-        step = sp.csr_matrix((np.ones(nodes), (np.arange(nodes), parents)))
-    powers = [step, laplacian @ step, laplacian @ (laplacian @ step)]
-    gather = sp.hstack(powers, format="csc")
+def _side_by_side(matrices: list[sp.csr_matrix], interleaved: bool) -> sp.csr_matrix:
+    """k matrices (N, N') as one (N, k N'), float32: column power * N' + node, or node * k + power."""
+    joined = sp.hstack(matrices, format="csc")
     if interleaved:
-        gather = gather[:, np.arange(gather.shape[1]).reshape(K, -1).T.ravel()]
-    gather = gather.tocsr().astype(np.float32)
-    gather.sort_indices()
-    return gather
+        joined = joined[:, np.arange(joined.shape[1]).reshape(len(matrices), -1).T.ravel()]
+    joined = joined.tocsr().astype(np.float32)
+    joined.sort_indices()
+    return joined
 
 
 def _affine(norm: nn.Module) -> tuple[Tensor, Tensor]:
