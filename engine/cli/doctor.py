@@ -66,6 +66,7 @@ def examine() -> Iterator[Finding]:
     yield device()
     for name in NEEDED_ASSETS:
         yield asset(ASSETS / name)
+    yield from imported_bodies()
     yield guarded("pose model runs", pose_model)
     yield guarded("video decoder runs", decoder)
     yield disk(Path(tempfile.gettempdir()))
@@ -114,6 +115,27 @@ def asset(path: Path) -> Finding:
         return Finding(path.name, True, f"{path.stat().st_size} bytes, sha256 {digest[:16]}")
     except OSError as error:
         return Finding(path.name, False, f"missing ({error.strerror})", "install the engine again")
+
+
+def imported_bodies() -> Iterator[Finding]:
+    """The user's own bodies: whether each can be read, and whether captures have a network for it."""
+    from ..body import library
+    from ..body.model import BodyModel
+
+    for name in library.imported_bodies():
+        path, weights = library.body_file(name), library.weights_file(name)
+        if library.is_hand(path):
+            yield Finding(f"body {name}", True, f"a hand, in {path}")
+            continue
+        try:
+            BodyModel.load(name)
+        except EngineError as error:
+            yield Finding(f"body {name}", False, error.text, "import it again")
+            continue
+        remedy = _NO_REMEDY if weights.is_file() else f"to capture it: import-checkpoint FILE --body {name}"
+        yield Finding(
+            f"body {name}", True, f"{path}, {'with' if weights.is_file() else 'no'} network", remedy
+        )
 
 
 def guarded(name: str, check: Callable[[], str]) -> Finding:
