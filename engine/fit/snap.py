@@ -15,6 +15,7 @@ way there, and the picture keeps the rest of the body where it is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +65,7 @@ def snap_to_detections(
     strength: float = 1.0,
     rounds: int = 2,
     point_sigma: float = 0.001,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """New poses (F,24,3) and trans (F,3) whose landmarks project nearer to the detections.
 
@@ -73,6 +75,7 @@ def snap_to_detections(
         keypoints: (F,33,3) px, px, confidence; NaN and low confidence do not pull.
         pins: points to hold in place meanwhile.
         strength: 0 changes nothing, 1 is the measured default.
+        progress: called with the frames done, every now and then.
     """
     if strength <= 0:
         return np.asarray(poses, dtype=np.float32), np.asarray(trans, dtype=np.float32)
@@ -106,6 +109,7 @@ def snap_to_detections(
             stay = here if stay is None else stay
             local, t = _round(parts, asked, stay - here, local, transforms, t, point_sigma)
         new_poses[part], new_trans[part] = rotvec(local), t
+        progress(start + len(local))
     return new_poses, new_trans
 
 

@@ -45,8 +45,9 @@ def bench_pipeline(video: Path, device: str = "auto", people: int = 1, repeats: 
     Both rates count everything from opening the file and the detector to the last byte on disk or the last
     detection, with libraries loaded and caches warm. The two take turns in one process, so that they see the
     same machine; of each the best run counts. The stages are those of the best run of the whole, and sum to
-    it; "lift" and "mesh" are taken out of the stages that hold them, and what runs beside the detector
-    (loading the models) is seen only where it is waited for.
+    it; "look" (from near, for people whom the detector lost), "lift" and "mesh" are taken out of the stages
+    that hold them, and what runs beside the detector (loading the models) is seen only where it is waited
+    for.
     """
     with tempfile.TemporaryDirectory() as folder:
         options = CaptureOptions(Path(folder) / "take.npz", people=people, device=device)

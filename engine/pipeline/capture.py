@@ -22,9 +22,9 @@ from ..fit.residual import Spread, full_vertices
 from ..motion.quality import take_quality
 from ..motion.swaps import unswap
 from ..pose2d.landmarker import Landmarker, bundle_path
-from ..pose2d.tracking import Tracker, Tracks
+from ..pose2d.tracking import Tracker, Tracks, Window
 from ..protocol.take import TakeWriter
-from ..video.frames import FrameSource
+from ..video.frames import Frame, FrameSource
 from .camera import camera_matrix
 from .lift import Lifter, MeshLifter, choose_device
 from .live import LivePreview
@@ -177,7 +177,14 @@ def capture(source: FrameSource, options: CaptureOptions, reporter: Reporter) ->
                 )
             )
     with watch("world"):
-        world = stand_on_ground(frame_time, people, models.body, camera, lock=min(options.smoothing, 1.0))
+        world = stand_on_ground(
+            frame_time,
+            people,
+            models.body,
+            camera,
+            lock=min(options.smoothing, 1.0),
+            progress=lambda done: check(reporter),
+        )
     with watch("write"):
         quality = write(
             options.out, models, info.fps, frame_index, frame_time, tracks, camera, world, reporter, watch
@@ -226,6 +233,11 @@ def detect_people(
     index, times = [], []
     with watch("pose2d"):
         landmarker = Landmarker(options.people, bundle_path(options.pose_model))
+
+    def look(frame: Frame, window: Window) -> np.ndarray:
+        with watch("look"):
+            return landmarker.look(frame, window)
+
     with landmarker:
         for frame in watch.each("decode", source):
             check(reporter)
@@ -234,7 +246,7 @@ def detect_people(
             with watch("pose2d"):
                 found = landmarker.detect(frame)
             with watch("track"):
-                tracker.add(found, frame.image, partial(landmarker.look, frame))
+                tracker.add(found, frame.image, partial(look, frame))
             index.append(frame.index)
             times.append(frame.time)
             if reporter.wants_vertices() and (leader := tracker.leader()) is not None:

@@ -77,7 +77,7 @@ def solve_person(
         times: (F,) s; keypoints: (F,33,3) px; visible: (F,) bool, at least one true; camera_matrix: (3,3) px.
         smoothing: strength, 1 is the default, 0 none.
         points: the body reduced to the lifter's vertices and its landmarks.
-        progress: called with (frames done, frames in all).
+        progress: called with (frames done, frames in all), often enough to give up there.
         watch: counts the stage "lift".
     """
     visible = trustworthy(times, keypoints, visible)
@@ -89,11 +89,15 @@ def solve_person(
         with watch("lift"):
             return of_clip(frames)
 
-    betas, poses, basis, residual = fit_person(points, visible, lift, progress)
+    def pass_of(number: int) -> Callable[[int], None]:
+        """Each of the three passes over the frames is a third of the way."""
+        return lambda done: progress((number * len(seen) + done) // 3, len(seen))
+
+    betas, poses, basis, residual = fit_person(points, visible, lift, pass_of(0))
     place = Placement(points, betas, keypoints, visible, camera_matrix)
     trans = place(poses)
     poses[seen], trans[seen] = snap_to_detections(
-        points, poses[seen], betas, trans[seen], keypoints[seen], camera_matrix
+        points, poses[seen], betas, trans[seen], keypoints[seen], camera_matrix, progress=pass_of(1)
     )
     smooth = smooth_take(times, poses, trans, visible, strength=smoothing)
     # The smoothed pose is placed anew, so that it lies on the person and not where the raw pose lay.
@@ -108,7 +112,7 @@ def solve_person(
         # Calm poses, laid once more on calm detections: smoothing takes reach from quick limbs.
         snapped, moved = poses.copy(), trans.copy()
         snapped[own], moved[own] = snap_to_detections(
-            points, poses[own], betas, trans[own], calm[own], camera_matrix
+            points, poses[own], betas, trans[own], calm[own], camera_matrix, progress=pass_of(2)
         )
         poses = smooth_correction(times, poses, snapped, own, strength=smoothing)
         way = smooth_values(times, infill_values(times, moved - trans, own), CORRECTION_WIDTH)
@@ -123,12 +127,13 @@ def fit_person(
     points: PointBody,
     visible: np.ndarray,
     lift: Lift,
-    progress: Callable[[int, int], None],
+    progress: Callable[[int], None],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Fit every visible frame by itself, with one shape and one residual basis for all.
 
     Args:
         visible: (F,) bool; lift: of the visible frames, counted among themselves.
+        progress: called with the frames done.
 
     Returns:
         betas (10,), poses (F,24,3), the residual's basis (K,N,3) and coefficients (F,K); zeros where unseen.
@@ -149,13 +154,13 @@ def fit_person(
     basis = residual_basis(residual)
     coefficients = np.zeros((len(visible), len(basis)), np.float32)
     coefficients[seen[chosen]] = np.tensordot(residual, basis, ((1, 2), (1, 2)))
-    progress(len(chosen), len(seen))
+    progress(len(chosen))
     others = np.setdiff1d(np.arange(len(seen)), chosen)
     for start in range(0, len(others), CHUNK):
         frames = others[start : start + CHUNK]
         residual = fit(frames, np.concatenate(lift(frames), axis=1))
         coefficients[seen[frames]] = np.tensordot(residual, basis, ((1, 2), (1, 2)))
-        progress(len(chosen) + start + len(frames), len(seen))
+        progress(len(chosen) + start + len(frames))
     return betas, poses, basis, coefficients
 
 

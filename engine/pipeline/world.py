@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,11 +39,13 @@ def stand_on_ground(
     body: BodyModel,
     camera_matrix: np.ndarray,
     lock: float = 1.0,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> World:
     """Estimate the ground from the most visible person and settle everyone on it.
 
     Args:
         times: (F,) s; people: at least one; camera_matrix: (3,3) px; lock: strength of the foot lock, 0 none.
+        progress: called with the frames done of each person.
     """
     regressor = contact_regressor(body.v_template, body.weights).toarray()
     soles = PointBody.of(body, np.zeros(0, np.int64), mixes=regressor)
@@ -58,7 +61,7 @@ def stand_on_ground(
     for person, points in zip(people, feet, strict=True):
         in_world = points @ rotation.T + shift
         contact = detect_contacts(times, in_world, ray=rotation[:, 2], visible=person.visible)
-        still = pin_feet(times, person, in_world, contact, frame, soles, camera_matrix, lock)
+        still = pin_feet(times, person, in_world, contact, frame, soles, camera_matrix, lock, progress)
         settled.append(still)
         contacts.append(contact)
         locked_feet.append(soles.posed(still.poses, still.betas, still.trans))
@@ -74,6 +77,7 @@ def pin_feet(
     soles: PointBody,
     camera_matrix: np.ndarray,
     lock: float,
+    progress: Callable[[int], None],
 ) -> PersonMotion:
     """The same motion with standing soles held where they stand, by legs and root, the picture permitting.
 
@@ -91,6 +95,7 @@ def pin_feet(
         person.detections,
         camera_matrix,
         pins=Pins(soles, to_camera(world_from_camera, targets), lock * weights),
+        progress=progress,
     )
     return replace(person, poses=poses, trans=trans)
 

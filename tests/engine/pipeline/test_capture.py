@@ -69,11 +69,12 @@ def test_the_body_was_shown_while_it_was_found(taken: tuple[CaptureResult, Recor
     assert set(recorder.stages) == {"people", "body", "write"}
 
 
-def test_cancelling_leaves_no_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("after", [3, 11, 13], ids=["detecting", "fitting", "standing"])
+def test_cancelling_leaves_no_file(tmp_path: Path, after: int) -> None:
     out = tmp_path / "take.npz"
     out.write_bytes(b"old")
     with pytest.raises(Cancelled):
-        capture(VideoFile(SAMPLE, 0, 9), CaptureOptions(out), Recorder(cancel_after=3))
+        capture(VideoFile(SAMPLE, 0, 9), CaptureOptions(out), Recorder(cancel_after=after))
     assert [p.name for p in tmp_path.iterdir()] == ["take.npz"] and out.read_bytes() == b"old"
 
 
