@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,20 @@ class History:
     Attributes:
         epoch: the last whole one.
         train: mean loss per epoch.
-        joint, surface: test MPJPE and MPVPE per epoch, mm; 0 where the test set has no truth, as published.
+        joint, surface: test MPJPE and MPVPE per epoch, mm; 0 where there is none, as published.
     """
 
     epoch: int = 0
     train: list[float] = field(default_factory=list)
     joint: list[float] = field(default_factory=list)
     surface: list[float] = field(default_factory=list)
+
+    def add(self, loss: float, errors: Mapping[str, float]) -> None:
+        """Another epoch is over: its mean loss, and what `evaluation.watch` found."""
+        self.epoch += 1
+        self.train.append(loss)
+        self.joint.append(errors.get("test_mpjpe", 0.0))
+        self.surface.append(errors.get("test_mpvpe", 0.0))
 
     def is_best(self) -> bool:
         """Whether the newest epoch has the lowest test MPJPE; the first never counts, as published."""

@@ -28,25 +28,23 @@ Array = npt.NDArray[np.float64]
 
 def watch(
     model: nn.Module, dataset: Dataset, experiment: Experiment, mesh: Mesh, device: torch.device, workers: int
-) -> tuple[float, float] | None:
-    """MPJPE and MPVPE in mm as the training watches them: the mean of the batches' means.
+) -> dict[str, float]:
+    """`test_mpjpe` and `test_mpvpe` in mm as the training watches them: the means of the batches' means.
 
-    PoseNet alone has no vertices: 0. None where the test set holds no truth.
+    PoseNet alone has the first only; there is neither where the test set holds no truth.
     """
-    found = []
+    found: list[tuple[float, ...]] = []
     for predicted, truth in _predictions(model, dataset, experiment, device, workers):
         if not truth["lifted_valid"].any():
-            return None
+            return {}
         if isinstance(model, PoseNet):
-            scores = lifted_scores(
-                predicted, truth["lifted_joints"], experiment.joint_set, _evaluated(experiment)
-            )
-            found.append((float(scores["mpjpe"].mean()), 0.0))
+            every = _evaluated(experiment)
+            scores = lifted_scores(predicted, truth["lifted_joints"], experiment.joint_set, every)
+            found.append((float(scores["mpjpe"].mean()),))
         else:
             true_vertices = MILLIMETRES * truth["vertices"]
             found.append(epoch_errors(predicted, true_vertices, truth["mesh_joints"], mesh))
-    joint, surface = np.mean(found, axis=0)
-    return float(joint), float(surface)
+    return dict(zip(("test_mpjpe", "test_mpvpe"), np.mean(found, axis=0).tolist(), strict=False))
 
 
 def evaluate(

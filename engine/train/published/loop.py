@@ -60,11 +60,14 @@ def train(
         EngineError: the PoseNet is missing or of another joint set, a checkpoint in `out` belongs to another
             experiment, or the loss is no longer a number.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EngineError(f"The folder {out} cannot be made ({error}): choose another.") from error
     torch.manual_seed(experiment.seed)
     model = network(experiment, mesh)
     final = out / FINAL
-    last = final if final.exists() else out / LAST
+    last = out / LAST if (out / LAST).exists() else final
     if not last.exists() and isinstance(model, Pose2Mesh):
         if init is None:
             raise EngineError(
@@ -85,13 +88,10 @@ def train(
         rate = optimizer.param_groups[0]["lr"]
         means = _epoch(model, optimizer, losses, experiment, mixture, epoch, workers, out)
         scheduler.step()
-        joint, surface = watch(model, test, experiment, mesh, device, workers) or (0.0, 0.0)
-        history.epoch = epoch
-        history.train.append(means["loss"])
-        history.joint.append(joint)
-        history.surface.append(surface)
-        numbers = {"test_mpjpe": joint, "test_mpvpe": surface, "learning_rate": rate}
-        _log(out, {"epoch": epoch, **means, **numbers, "seconds": round(time.perf_counter() - started, 1)})
+        errors = watch(model, test, experiment, mesh, device, workers)
+        history.add(means["loss"], errors)
+        seconds = round(time.perf_counter() - started, 1)
+        _log(out, {"epoch": epoch, **means, **errors, "learning_rate": rate, "seconds": seconds})
         if history.is_best():
             save(out / BEST, experiment, model, optimizer, scheduler, history)
         done = epoch == experiment.epochs

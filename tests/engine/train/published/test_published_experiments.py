@@ -67,6 +67,8 @@ def test_both_stages_run(name: str, joints: int, sources: Sources, tmp_path: Pat
     if name == "freihand":  # the published evaluation files hold no truth
         assert (lifted, found) == ({}, {})
         assert not (tmp_path / "full" / "best.pth.tar").exists()
+        assert torch.load(last, weights_only=True)["test_log"] == {"surface": [0.0], "joint": [0.0]}
+        assert "test_mpjpe" not in json.loads((tmp_path / "full" / "log.jsonl").read_text())
         return
     assert set(lifted) == {"mpjpe", "pa_mpjpe"}
     assert set(found) == {"mpjpe", "pa_mpjpe", "mpvpe", "pa_mpvpe", "mpjpe_smpl24"}

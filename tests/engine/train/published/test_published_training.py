@@ -92,6 +92,7 @@ def test_posenet_learns(posenet: tuple[Experiment, Path], sources: Sources, tmp_
     found = score(experiment, sources, out / FINAL, CPU)
     assert found["mpjpe"] == pytest.approx(lines[-1]["test_mpjpe"])
     assert set(found) == {"mpjpe", "pa_mpjpe"}
+    assert all("test_mpvpe" not in line for line in lines)  # PoseNet has no vertices
     assert set(content(out / FINAL)["model_state_dict"]) == set(network(experiment, mesh()).state_dict())
 
 
@@ -180,6 +181,25 @@ def test_a_finished_training_is_not_run_again(full: tuple[Experiment, Path], sou
     before = (out / FINAL).read_bytes(), log_of(out)
     assert run(experiment, sources, out, CPU) == out / FINAL
     assert ((out / FINAL).read_bytes(), log_of(out)) == before
+
+
+def test_a_longer_schedule_goes_on_from_the_end(
+    posenet: tuple[Experiment, Path], sources: Sources, tmp_path: Path
+) -> None:
+    experiment, finished = posenet
+    shutil.copy(finished / FINAL, tmp_path)
+    run(replace(experiment, epochs=31), sources, tmp_path, CPU)
+    assert [line["epoch"] for line in log_of(tmp_path)] == [31]
+    found = content(tmp_path / FINAL)
+    assert (found["epoch"], len(found["train_log"])) == (31, 31)
+
+
+def test_a_folder_that_cannot_be_made_is_named(
+    posenet: tuple[Experiment, Path], sources: Sources, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EngineError, match="cannot be made"):
+        run(posenet[0], sources, tmp_path / "file" / "out", CPU)
 
 
 def test_evaluation_improves_and_import_reads_the_checkpoint(
