@@ -38,9 +38,9 @@ def _headline(report: dict[str, Any]) -> str:
     rows = [(_LABEL[case], *(f"{report['headline'][case][name]:.1f}" for name in _METRICS)) for case in CASES]
     return (
         f"### The headline: `{report['weights']}` on `{report['motions']}`\n\n"
-        f"All {report['headline_frames']} frames of {report['headline_clips']} clips, one still camera per "
-        "clip; joints of the fitted skeleton, the network's own vertices, no smoothing. Millimetres, "
-        "acceleration in mm/frame².\n\n"
+        f"Weights with the SHA-256 {report['sha256'][:12]}. All {report['headline_frames']} frames of "
+        f"{report['headline_clips']} clips, one still camera per clip; joints of the fitted skeleton, the "
+        "network's own vertices, no smoothing. Millimetres, acceleration in mm/frame².\n\n"
     ) + _table(("", "MPJPE", "PA-MPJPE", "MPVPE", "PA-MPVPE", "accel"), rows)
 
 

@@ -48,7 +48,7 @@ def write_report(
     Args:
         predict: one clip to its stages; body: makes the truth; triangles: (T,3) of the network's vertices.
         descriptions: of every clip of the motion file.
-        names: "weights" and "motions", to put above the tables.
+        names: "weights", "sha256" (of their file) and "motions", to put above the tables.
         headline: what `train.evaluate.evaluate` says.
 
     Returns:
@@ -171,7 +171,7 @@ def _small(picture: Image) -> Image:
 
 
 def _write_picture(path: Path, picture: Image) -> None:
-    options = [cv2.IMWRITE_JPEG_QUALITY, 66] if path.suffix == ".jpg" else []
+    options = [cv2.IMWRITE_JPEG_QUALITY, 56] if path.suffix == ".jpg" else []
     done, data = cv2.imencode(path.suffix, picture[..., ::-1], options)
     assert done
     path.write_bytes(data.tobytes())

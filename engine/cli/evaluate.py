@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -48,7 +49,11 @@ def run(args: argparse.Namespace) -> int:
                 motions,
                 predictor.network.mesh.triangles,
                 clip_descriptions(args.motions, motions.clip_names),
-                {"weights": Path(args.weights).stem, "motions": args.motions.name},
+                {
+                    "weights": predictor.path.stem,
+                    "sha256": hashlib.sha256(predictor.path.read_bytes()).hexdigest(),
+                    "motions": args.motions.name,
+                },
                 errors,
                 args.report,
                 bar.update,

@@ -46,8 +46,8 @@ class Predictor:
     """
 
     def __init__(self, weights: str, device: torch.device) -> None:
-        path = Path(weights) if weights.endswith(".safetensors") else shipped_weights(weights)
-        self.network: BodyNetwork = load_body_network(path, device)
+        self.path = Path(weights) if weights.endswith(".safetensors") else shipped_weights(weights)
+        self.network: BodyNetwork = load_body_network(self.path, device)
         self.device = device
         self.body = BodyModel.load("open_body")
         self.points = PointBody.of(self.body, self.network.mesh.vertex_ids, landmarks=True)

@@ -151,7 +151,7 @@ def test_the_tables_are_whole(collected_with: Collect) -> None:
         "worst_joint": "left_wrist",
         "worst_joint_mm": 300.0,
     }
-    names = {"weights": "w", "motions": "m.npz", "headline_frames": 3, "headline_clips": 1}
+    names = {"weights": "w", "sha256": "0" * 64, "motions": "m", "headline_frames": 3, "headline_clips": 1}
     text = tables({**report, **names, "headline": dict.fromkeys(CASES, one), "worst": [moment]})
     width = 0
     for line in text.splitlines():
