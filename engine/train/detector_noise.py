@@ -27,6 +27,8 @@ class DetectorNoise:
 
     inflation: float = 1.0
     """Factor on the measured errors. A choice: the renderings are dim, blurred and small enough already."""
+    file: str = ""
+    """Another file of measured errors than the shipped one."""
     jitter: tuple[float, ...] | None = None
     """Standard deviation of each point, instead of the measured errors."""
     level_spread: float = 0.45
@@ -43,11 +45,11 @@ class DetectorNoise:
     """Probability that left and right legs (or arms) are exchanged."""
     outside: float = 0.12
     """Probability that an edge of the frame cuts the person."""
-    persistent: float = 0.35
+    persistent: float = 0.38
     """Part of a point's error variance that stays for the whole clip."""
-    drifting: float = 0.45
+    drifting: float = 0.55
     """Part that drifts, with `memory` from frame to frame; the rest is new in every frame."""
-    memory: float = 0.78
+    memory: float = 0.8
     wobble: float = 0.5
     """Standard deviation of a confidence's logit about what was measured on a like picture."""
     lasting: float = 8.0
@@ -109,20 +111,23 @@ def detect_sequence(
         swapped = moved
     outlier = draw.state(rare * noise.outlier, 33)
     offset = offset + torch.where(outlier[..., None], 0.1 * draw.normal(33, 2), 0.0)
-    outside = _outside_frame(points, noise, generator)
-    offset = offset + torch.where(outside[..., None], 0.05 * draw.normal(33, 2), 0.0)
+    beyond = _beyond_edge(points, noise, generator) / height[..., None, None]
+    outside = (beyond != 0).any(-1)
+    errors = measured_errors(device, noise.file)
+    there, sure_there = errors.outside(beyond, draw.normal(33, 2), draw.normal(33))
+    offset = torch.where(outside[..., None], there, offset)
     noisy = swapped + offset * height[..., None, None]
     doubt = torch.where(hidden, 0.25 + 0.5 * draw.uniform(33), 0.0)
     doubt = doubt + torch.where(outlier, 0.3 * draw.uniform(33), 0.0)
-    doubt = doubt + torch.where(outside, 0.6 + 0.35 * draw.uniform(33), 0.0)
-    return noisy, (sure * (1 - doubt)).clamp(0.01, 1.0)
+    confidence = torch.where(outside, sure_there, sure * (1 - doubt))
+    return noisy, confidence.clamp(0.01, 1.0)
 
 
 def _measured(
     points: Tensor, height: Tensor, noise: DetectorNoise, draw: _Draw, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Errors (B,T,33,2) in heights and confidences (B,T,33), as measured where people look alike."""
-    errors = measured_errors(points.device)
+    errors = measured_errors(points.device, noise.file)
     log_size, logit, constant = errors.like(points, height, generator)
     directed = torch.einsum("ij,btja->btia", errors.factor, draw.normal(33, 2))
     offset = noise.inflation * (constant + log_size.exp()[..., None] * directed)
@@ -188,17 +193,12 @@ class _Draw:
         return torch.randn(size, generator=self._generator, device=self._device)
 
 
-def _outside_frame(points: Tensor, noise: DetectorNoise, generator: torch.Generator) -> Tensor:
-    """(B,T,33) bool: beyond a frame edge that cuts through the person, for a share of the clips."""
-    low, high = points.amin(2), points.amax(2)  # (B,T,2)
-    where = torch.rand(len(points), 1, 4, generator=generator, device=points.device)
-    active = where < torch.tensor(
-        [noise.outside * share for share in (0.25, 0.25, 0.15, 0.6)], device=points.device
-    )
-    cut = 0.45 * torch.rand(len(points), 1, 4, generator=generator, device=points.device)
+def _beyond_edge(points: Tensor, noise: DetectorNoise, generator: torch.Generator) -> Tensor:
+    """(B,T,33,2): how far points lie beyond a frame edge that cuts the person, for a share of the clips."""
+    low, high = points.amin(2, keepdim=True), points.amax(2, keepdim=True)  # (B,T,1,2)
+    where = torch.rand(len(points), 1, 1, 4, generator=generator, device=points.device)
+    shares = torch.tensor([0.25, 0.15, 0.25, 0.6], device=points.device)  # left, top, right, bottom
+    cut = 0.45 * torch.rand(len(points), 1, 1, 4, generator=generator, device=points.device)
+    cut = torch.where(where < noise.outside * shares, cut, 0.0)
     span = high - low
-    left, right = low[..., 0] + cut[..., 0] * span[..., 0], high[..., 0] - cut[..., 1] * span[..., 0]
-    top, bottom = low[..., 1] + cut[..., 2] * span[..., 1], high[..., 1] - cut[..., 3] * span[..., 1]
-    x, y = points.unbind(-1)
-    beyond = [x < left[..., None], x > right[..., None], y < top[..., None], y > bottom[..., None]]
-    return torch.stack([b & active[..., i, None] for i, b in enumerate(beyond)]).any(0)
+    return points - points.clamp(low + cut[..., :2] * span, high - cut[..., 2:] * span)

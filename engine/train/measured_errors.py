@@ -61,8 +61,6 @@ class MeasuredErrors:
 
     Attributes:
         factor: (33,33) lower triangular: factor @ independent normals are correlated as measured.
-        outside_size, outside_spread: beyond the picture's edge the log scale is a + b · distance in heights,
-            give or take the spread; outside_logit: quantiles of confidence logits there.
     """
 
     def __init__(self, file: Path, device: torch.device) -> None:
@@ -83,9 +81,7 @@ class MeasuredErrors:
         near = min(_NEAREST, len(feature) - 1)
         self._softness = float(apart.sort(1)[0][:, near].mean()) / near + 1e-6
         self.factor = arrays["factor"].to(device)
-        self.outside_size = (float(arrays["outside_size"][0]), float(arrays["outside_size"][1]))
-        self.outside_spread = float(arrays["outside_spread"])
-        self.outside_logit = arrays["outside_logit"].to(device)
+        self._outside = [float(number) for number in arrays["outside"]]
 
     def like(
         self, points: Tensor, height: Tensor, generator: torch.Generator
@@ -110,8 +106,22 @@ class MeasuredErrors:
         bias = values[..., 66:].reshape(*points.shape[:2], 33, 2) @ axes
         return values[..., :33], values[..., 33:66], bias
 
+    def outside(self, beyond: Tensor, normal: Tensor, doubt: Tensor) -> tuple[Tensor, Tensor]:
+        """Points beyond the picture's edge: pulled back towards it, and often not in doubt.
+
+        Args:
+            beyond: (...,2) from the edge to the true point, heights; normal (...,2), doubt (...): random.
+
+        Returns:
+            errors (...,2) in heights, confidences (...).
+        """
+        pull, near, growth, logit, fall, spread = self._outside
+        far = beyond.norm(dim=-1)
+        error = (near + growth * far)[..., None] * normal - pull * beyond
+        return error, torch.sigmoid(logit + fall * far + spread * doubt)
+
 
 @lru_cache(maxsize=4)
-def measured_errors(device: torch.device) -> MeasuredErrors:
-    """The shipped errors."""
-    return MeasuredErrors(FILE, device)
+def measured_errors(device: torch.device, file: str = "") -> MeasuredErrors:
+    """The shipped errors, or those of another file, on a device."""
+    return MeasuredErrors(Path(file) if file else FILE, device)

@@ -95,8 +95,9 @@ def describe(found: dict[str, Array]) -> dict[str, Any]:
     outside = _outside(kept)
     chosen = _thinned(kept["shot"])
     print({name: f"{share:.1%}" for name, share in shares.items()})
+    print("correlation over frames", np.round(lags, 2))
     print(
-        "direction correlation over lags", np.round(lags, 2), "wobble of confidence logits", round(wobble, 2)
+        "persistent, drifting, memory", np.round(memory, 2), "wobble of confidence logits", round(wobble, 2)
     )
     feature = features(torch.from_numpy(truth[chosen]), torch.from_numpy(kept["height"][chosen])).numpy()
     return {
@@ -106,8 +107,6 @@ def describe(found: dict[str, Array]) -> dict[str, Any]:
         "turn": kept["turn"][chosen].astype(np.float16),
         "bias": bias.astype(np.float32),
         "factor": np.linalg.cholesky(correlation).astype(np.float32),
-        "memory": np.array(memory, np.float32),
-        "wobble": np.float32(wobble),
         **outside,
     }
 
@@ -226,24 +225,24 @@ def _over_time(
 
 
 def _outside(kept: dict[str, Array]) -> dict[str, Any]:
-    """Length of errors beyond the picture's edge against the distance beyond, and confidence logits there."""
-    outside, height = kept["outside"], kept["height"][:, None]
-    edge = np.clip(kept["truth"], 0, kept["size"][:, None])
-    beyond = np.linalg.norm(kept["truth"] - edge, axis=-1) / height
-    length = np.linalg.norm(kept["error"], axis=-1)
-    if outside.sum() < 20:
-        return {"outside_size": np.array([-3.0, 1.0], np.float32), "outside_spread": np.float32(0.5),
-                "outside_logit": np.array([-3.0, -2.0, 0.0], np.float32)}  # fmt: skip
-    rows = np.stack([np.ones(outside.sum()), beyond[outside]], 1)
-    target = np.log(length[outside] + 1e-4) - _RAYLEIGH[0]
-    line = np.linalg.solve(rows.T @ rows + 0.1 * np.eye(2), rows.T @ target)
-    spread = np.sqrt(max(float(np.var(target - rows @ line)) - _RAYLEIGH[1], 0.04))
-    share = np.linspace(0, 1, 21)
-    return {
-        "outside_size": line.astype(np.float32),
-        "outside_spread": np.float32(spread),
-        "outside_logit": np.quantile(_logit(kept["confidence"])[outside], share).astype(np.float32),
-    }
+    """How points beyond the picture's edge are found; see `MeasuredErrors.outside`."""
+    outside, height = kept["outside"], kept["height"][:, None, None]
+    beyond = (kept["truth"] - np.clip(kept["truth"], 0, kept["size"][:, None])) / height
+    axes, _ = views(torch.from_numpy(kept["truth"]))
+    beyond = np.einsum("fab,fpb->fpa", axes.numpy(), beyond)[outside]
+    error, logit = kept["error"][outside], _logit(kept["confidence"][outside])
+    far = np.linalg.norm(beyond, axis=1)
+    out = beyond / far[:, None]
+    along = (error * out).sum(1)
+    pull = -float(np.median(along[far > 0.03] / far[far > 0.03]))
+    left = np.abs(error + pull * beyond).mean(1) * np.sqrt(np.pi / 2)  # of a normal number: its deviation
+    rows = np.stack([np.ones(len(far)), far], 1)
+    weight = 1 / (0.02 + 0.3 * far)[:, None] ** 2
+    spread = np.linalg.solve((rows * weight).T @ rows, (rows * weight).T @ left)
+    line = np.linalg.solve(rows.T @ rows, rows.T @ logit)
+    numbers = [pull, *spread, *line, float(np.std(logit - rows @ line))]
+    print("outside", np.round(numbers, 3))
+    return {"outside": np.array(numbers, np.float32)}
 
 
 def _thinned(shot: Array) -> Array:

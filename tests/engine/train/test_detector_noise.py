@@ -108,6 +108,23 @@ def test_a_rolled_person_looks_as_an_upright_one_but_for_the_roll() -> None:
     assert (upright[:, -2:] - rolled[:, -2:]).norm() > 0.1
 
 
+def test_points_beyond_the_frame_are_drawn_towards_its_edge_and_the_farther_the_more_in_doubt() -> None:
+    beyond = torch.tensor([[0.0, 0.05], [0.0, 0.2]]).repeat(2000, 1, 1)
+    numbers = torch.randn(2000, 2, 3, generator=seed(0))
+    error, sure = measured_errors(beyond.device).outside(beyond, numbers[..., :2], numbers[..., 2])
+    near, far = error[..., 1].mean(0)
+    assert -0.05 < near < -0.02 and -0.2 < far < -0.08
+    assert sure[:, 0].mean() > sure[:, 1].mean() + 0.2
+
+
+def test_a_cut_disturbs_the_lower_body_most() -> None:
+    points, height = people(2000)
+    noise = DetectorNoise(jitter=(0.0,) * 33, occluded=0, outlier=0, swap=0, outside=1.0)
+    moved = (detect(points, height, noise, seed(0))[0] - points).norm(dim=-1) > 0
+    assert 0.5 < moved[:, 31].float().mean() < 0.75  # the lower edge cuts six people in ten
+    assert moved[:, 31].float().mean() > moved[:, 0].float().mean() + 0.2
+
+
 def test_a_certain_swap_exchanges_left_and_right_limbs() -> None:
     points, height = people(3)
     noise = DetectorNoise(jitter=(0.0,) * 33, occluded=0, outlier=0, outside=0, swap=1.0)
