@@ -9,9 +9,17 @@ import pytest
 import torch
 
 from engine.body.model import BodyModel
+from engine.pose2mesh.body_network import (
+    BodyNetwork,
+    body_config,
+    load_body_network,
+    save_body_network,
+    shipped_weights,
+)
 from engine.pose2mesh.observation import Observation
 from engine.train.body_torch import BodyTorch
 from engine.train.evaluate import CASES, JOINTS, errors, evaluate, evaluation_pairs, see
+from engine.train.evaluate_weights import BATCH, Predictor
 from engine.train.motions import MotionSet, load_motions
 from engine.train.synthesis import Pairs
 
@@ -84,3 +92,24 @@ def test_every_case_is_reported(points: BodyTorch, motions: MotionSet) -> None:
     assert all(set(f) == {"mpjpe", "pa_mpjpe", "mpvpe", "pa_mpvpe", "accel"} for f in figures.values())
     # A clip's camera depends on no other clip and on no noise, so that the truth is the same in all of them.
     assert figures["clean"]["mpjpe"] == pytest.approx(figures["detector_noise"]["mpjpe"], rel=1e-5)
+
+
+def test_a_temporal_network_sees_whole_clips(tmp_path: Path) -> None:
+    """Batches bound the memory of the mesh, and must not cut the clip that the lifter looks along."""
+    torch.manual_seed(0)
+    mesh = load_body_network(shipped_weights("open_body_light")).mesh
+    network = BodyNetwork(body_config(32, ((16,),), (), temporal_width=8), mesh).eval()
+    for mixer in network.network.pose_lifter.mixers:
+        torch.nn.init.normal_(mixer.up.weight)
+    save_body_network(network, tmp_path / "temporal.safetensors", {})
+    predictor = Predictor(str(tmp_path / "temporal.safetensors"), torch.device("cpu"))
+    frames = BATCH + 20
+    turn = torch.eye(3).expand(frames, -1, -1)
+    observation = Observation(torch.randn(frames, 33, 3), torch.ones(frames, 1), turn)
+    landmarks, vertices = predictor.lift(observation)
+    with torch.no_grad():
+        whole = predictor.network.lift(observation, frames)
+        parts = [Observation(*(f[part] for f in observation)) for part in (slice(BATCH), slice(BATCH, None))]
+        cut = torch.cat([predictor.network.lift(part, len(part.extent)) for part in parts])
+    assert np.allclose(landmarks, whole.numpy(), atol=1e-5) and len(vertices) == frames
+    assert (whole - cut).abs().max() > 1e-3
