@@ -25,10 +25,11 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print."""
     from ..fit.bench import camera_fit
     from ..pipeline.bench import bench_pipeline
-    from ..pose2mesh.bench import network
+    from ..pose2mesh.bench import network, training
 
     figures: dict[str, Any] = {
         "network": network(batches=args.batches, seconds=args.seconds),
+        "training": training(seconds=args.seconds),
         "camera_fit": camera_fit(),
         **bench_pipeline(args.video, args.device, args.people),
     }
@@ -40,6 +41,9 @@ def run(args: argparse.Namespace) -> int:
             for batch, value in batches.items():
                 row = f"{name:20} {device:5} batch {batch:>3}"
                 print(f"{row} {value['fps']:10.1f} fps {value['peak_mb']:9.1f} MB")
+    for name, devices in figures["training"].items():
+        for device, value in devices.items():
+            print(f"training {name:20} {device:5} {value['samples_per_s']:10.2f} samples/s")
     for name, value in figures["camera_fit"].items():
         print(f"camera fit {name:10} {value['ms']:9.3f} ms {value['loss_px']:9.4f} px")
     for name, milliseconds in figures["stages_ms"].items():

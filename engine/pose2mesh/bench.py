@@ -1,11 +1,15 @@
 """Speed and memory of the published network, written plainly and ours, side by side.
 
-network() -> {NAME: {DEVICE: {BATCH: {"fps", "peak_mb"}}}}      (used by `engine bench`)
+network()  -> {NAME: {DEVICE: {BATCH: {"fps", "peak_mb"}}}}      (both used by `engine bench`)
+training() -> {NAME: {DEVICE: {"samples_per_s"}}}
 
 Every figure comes from a process of its own, so that peak memory is that network's alone and none inherits
 another's warm caches. `published_plain` is the network as its authors' code computes it: padding nodes,
 permuted copies, the concatenated basis, sparse products in coordinate format. `published` is `fast`:
-float32 on CPUs, float16 on CUDA.
+float32 on CPUs, float16 on CUDA. `quality` and `light` are our own body's networks, where their weights ship.
+
+On CUDA all but the plain network run as captured graphs over a clip (`stream`), and every frame's result is
+fetched, the plain network's as well.
 """
 
 from __future__ import annotations
@@ -23,8 +27,16 @@ from ..errors import EngineError
 
 BATCHES = (1, 8, 64)
 PUBLISHED_PLAIN, PUBLISHED, PUBLISHED_BFLOAT16 = "published_plain", "published", "published_bfloat16"
-LIGHT = "light"
-NAMES = (PUBLISHED_PLAIN, PUBLISHED, PUBLISHED_BFLOAT16, LIGHT)
+QUALITY, LIGHT = "quality", "light"
+NAMES = (PUBLISHED_PLAIN, PUBLISHED, PUBLISHED_BFLOAT16, QUALITY, LIGHT)
+OUR_WEIGHTS = {QUALITY: "open_body_quality", LIGHT: "open_body_light"}
+OURS, OURS_BARE, OURS_BFLOAT16 = "ours", "ours_without_padding", "ours_bfloat16"
+TRAINING_NAMES = (PUBLISHED_PLAIN, OURS, OURS_BARE, OURS_BFLOAT16)
+TRAINING_BATCH = 8
+VERTICES = 6890
+"""SMPL's."""
+CLIP_BATCHES = 16
+"""Batches of a measured clip on CUDA, where copies overlap with arithmetic."""
 
 Figures = dict[str, dict[str, dict[str, dict[str, float]]]]
 
@@ -43,21 +55,52 @@ def network(
         seconds: how long to repeat each; the best call counts.
         threads: of the CPU; by default torch's choice.
     """
-    import torch
-
-    devices = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
-    figures: Figures = {name: {device: {} for device in devices} for name in names}
-    for device in devices:
+    figures: Figures = {name: {device: {} for device in _devices()} for name in _available(names)}
+    for device in _devices():
         for batch in batches:
-            for name in names:
-                figures[name][device][str(batch)] = _in_a_process(name, device, batch, seconds, threads)
+            for name in figures:
+                figures[name][device][str(batch)] = _in_a_process(
+                    "measure", name, device, batch, seconds, threads
+                )
     return figures
 
 
+def training(
+    names: Sequence[str] = TRAINING_NAMES,
+    batch: int = TRAINING_BATCH,
+    seconds: float = 2.0,
+    threads: int | None = None,
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Samples per second through a training step of the published network, the published losses included.
+
+    Plain, ours with the same numbers, without padding nodes (other batch statistics), and so in bfloat16.
+    """
+    return {
+        name: {
+            device: _in_a_process("measure_training", name, device, batch, seconds, threads)
+            for device in _devices()
+        }
+        for name in names
+    }
+
+
+def _devices() -> tuple[str, ...]:
+    import torch
+
+    return ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
+
+
+def _available(names: Sequence[str]) -> list[str]:
+    """Those that can be measured: weights that do not ship are left out."""
+    from .body_network import shipped_weights
+
+    return [name for name in names if name not in OUR_WEIGHTS or shipped_weights(OUR_WEIGHTS[name]).is_file()]
+
+
 def _in_a_process(
-    name: str, device: str, batch: int, seconds: float, threads: int | None
+    function: str, name: str, device: str, batch: int, seconds: float, threads: int | None
 ) -> dict[str, float]:
-    arguments = json.dumps([name, device, batch, seconds, threads])
+    arguments = json.dumps([function, name, device, batch, seconds, threads])
     engine = Path(__file__).resolve().parents[1]
     command = [sys.executable, "-m", f"{engine.name}.pose2mesh.bench", arguments]
     done = subprocess.run(command, cwd=engine.parent, capture_output=True, text=True)
@@ -69,73 +112,143 @@ def _in_a_process(
 
 
 def measure(name: str, device: str, batch: int, seconds: float, threads: int | None) -> dict[str, float]:
-    """One figure, in this process: {"fps", "peak_mb"}; on the CPU memory is the process's growth."""
+    """One figure, in this process: {"fps", "peak_mb"}; on the CPU memory is the process's growth.
+
+    Memory holds the parameters, and what is used while frames go through; not what building took.
+    """
     import torch
+
+    from . import body_network, fast, model, stream  # noqa: F401 - libraries are not the network's memory
 
     if threads:
         torch.set_num_threads(threads)
     cuda = torch.device(device).type == "cuda"
-    with torch.no_grad():
-        start_mb = _resident_mb()
-        call = _network(name, device)
-        pose = torch.randn(batch, 17, 2, generator=torch.Generator().manual_seed(0)).to(device)
-
-        def once() -> None:
-            call(pose)
-            if cuda:
-                torch.cuda.synchronize()
-
-        with _PeakMemory() as memory:
-            best, until = float("inf"), time.perf_counter() + seconds
-            once()
-            while True:
-                start = time.perf_counter()
-                once()
-                best = min(best, time.perf_counter() - start)
-                if time.perf_counter() > until:
-                    break
+    frames = batch * CLIP_BATCHES if cuda else batch
+    start_mb = _resident_mb()
+    call, shape = _network(name, device, batch)
+    clip = torch.rand(frames, *shape, generator=torch.Generator().manual_seed(0)).numpy()
+    if cuda:
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+    with _PeakMemory() as memory:
+        best = _best_seconds(lambda: call(clip), seconds)
     peak_mb = torch.cuda.max_memory_allocated() / 2**20 if cuda else memory.peak_mb - start_mb
-    return {"fps": round(batch / best, 2), "peak_mb": round(peak_mb, 1)}
+    return {"fps": round(frames / best, 2), "peak_mb": round(peak_mb, 1)}
 
 
-def _network(name: str, device: str) -> Callable[[Any], Any]:
-    """The network of that name for the benchmark's mesh, its parameters random."""
+def measure_training(
+    name: str, device: str, batch: int, seconds: float, threads: int | None
+) -> dict[str, float]:
+    """One figure, in this process: {"samples_per_s"} of forward, losses, backward and optimizer."""
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+    step = _training_step(name, device, batch)
+
+    def once() -> None:
+        step()
+        if torch.device(device).type == "cuda":
+            torch.cuda.synchronize()
+
+    return {"samples_per_s": round(batch / _best_seconds(once, seconds), 3)}
+
+
+def _best_seconds(work: Callable[[], object], seconds: float) -> float:
+    """The shortest of the calls that fit in the time, at least one, after one to warm up."""
+    work()
+    best, until = float("inf"), time.perf_counter() + seconds
+    while True:
+        start = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - start)
+        if time.perf_counter() > until:
+            return best
+
+
+def _network(name: str, device: str, batch: int) -> tuple[Callable[[Any], Any], tuple[int, ...]]:
+    """The network of that name, NumPy clips to NumPy results, and the shape of a frame; random parameters for
+    the published one, on the benchmark's mesh.
+    """
     import gc
 
     import torch
 
-    if name == LIGHT:
-        return _light(device)
     from .fast import fast
-    from .model import published
+    from .stream import Stream
 
-    torch.manual_seed(0)
-    model = published("human36m17", _sphere(6890)).eval()
+    if name in OUR_WEIGHTS:
+        return Stream(_ours(OUR_WEIGHTS[name], device), device, batch), (33, 3)
+    model = _published(name)
     if name == PUBLISHED_PLAIN:
-        model.pose2mesh.convolve = _PlainConvolution()
-        return model.to(device)
+        return Stream(model.to(device), device, batch, capture=False), (17, 2)
     half = torch.float16 if device == "cuda" else torch.float32
     quick = fast(model, torch.bfloat16 if name == PUBLISHED_BFLOAT16 else half, device)
     del model
     gc.collect()
-    return quick
+    return Stream(quick, device, batch), (17, 2)
 
 
-def _light(device: str) -> Callable[[Any], Any]:
-    """The open body's shipped network, as the pipeline calls it, on random landmarks."""
+def _published(name: str) -> Any:
+    """The published network with random parameters, its convolutions plain or ours."""
+    import torch
+
+    from .model import published
+
+    torch.manual_seed(0)
+    model = published("human36m17", _sphere(VERTICES)).eval()
+    if name == PUBLISHED_PLAIN:
+        model.pose2mesh.convolve = _PlainConvolution()
+    return model
+
+
+def _ours(weights: str, device: str) -> Callable[[Any], Any]:
+    """A shipped network of the open body, as the pipeline calls it, on landmarks within the unit square."""
     import torch
 
     from .body_network import load_body_network, shipped_weights
+    from .fast import fast_body
     from .observation import observe
 
-    network = load_body_network(shipped_weights("open_body_light"), device)
-    camera = torch.tensor([[1000.0, 0, 500], [0, 1000, 500], [0, 0, 1]], device=device)
+    network = fast_body(load_body_network(shipped_weights(weights)), device=device)
+    camera = torch.tensor([[1.0, 0, 0.5], [0, 1.0, 0.5], [0, 0, 1]], device=device)
+    return lambda keypoints: network(observe(keypoints, camera))
 
-    def call(pose: Any) -> Any:
-        keypoints = torch.rand(len(pose), 33, 3, device=device) * torch.tensor([400.0, 800, 1], device=device)
-        return network(observe(keypoints, camera))
 
-    return call
+def _training_step(name: str, device: str, batch: int) -> Callable[[], None]:
+    """One step of the published training towards random targets."""
+    from dataclasses import replace
+
+    import torch
+
+    from . import losses
+    from .model import build
+
+    faces = _sphere(VERTICES)
+    model = _published(name)
+    if name in (OURS_BARE, OURS_BFLOAT16):
+        model = build(replace(model.config, padding=False), faces)
+    model = model.to(device).train()
+    optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-3)
+    generator = torch.Generator().manual_seed(0)
+    pose = torch.randn(batch, 17, 2, generator=generator).to(device)
+    vertices = torch.randn(batch, VERTICES, 3, generator=generator).to(device)
+    joints = torch.randn(batch, 17, 3, generator=generator).to(device)
+    triangles = torch.as_tensor(faces, dtype=torch.long, device=device)
+
+    def step() -> None:
+        with torch.autocast(device, torch.bfloat16, enabled=name == OURS_BFLOAT16):
+            mesh, lifted = model(pose)
+        mesh = mesh.float()
+        loss = losses.VERTEX_WEIGHT * losses.coordinate_loss(mesh, vertices)
+        loss = loss + losses.JOINT_WEIGHT * losses.coordinate_loss(lifted.float(), 1000 * joints)
+        loss = loss + losses.NORMAL_WEIGHT * losses.normal_loss(mesh, vertices, triangles)
+        loss = loss + losses.EDGE_WEIGHT * losses.edge_loss(mesh, vertices, triangles)
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        optimizer.step()
+
+    return step
 
 
 class _PlainConvolution:
@@ -152,7 +265,14 @@ class _PlainConvolution:
             x = F.interpolate(x.permute(1, 2, 0).contiguous(), scale_factor=2).permute(2, 0, 1)
         sparse = self.laplacians.get(id(laplacian))
         if sparse is None:
-            sparse = laplacian(torch.eye(laplacian.shape[1], device=x.device)).to_sparse()
+            counts = torch.diff(
+                laplacian.starts, append=laplacian.starts.new_tensor([len(laplacian.columns)])
+            )
+            rows = torch.repeat_interleave(torch.arange(len(counts), device=x.device), counts)
+            entries = torch.stack((rows, laplacian.columns))
+            sparse = torch.sparse_coo_tensor(
+                entries, laplacian.values, laplacian.shape, is_coalesced=True, check_invariants=False
+            )
             self.laplacians[id(laplacian)] = sparse
         nodes, batch, features = x.shape
         first = x.permute(0, 2, 1).contiguous().view(nodes, features * batch)
@@ -206,4 +326,5 @@ def _resident_mb() -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(*json.loads(sys.argv[1]))))
+    _function, *_arguments = json.loads(sys.argv[1])
+    print(json.dumps({"measure": measure, "measure_training": measure_training}[_function](*_arguments)))

@@ -10,9 +10,13 @@ import torch
 from golden import golden
 from test_meshnet import SMALL
 
+from engine.body.model import BodyModel
+from engine.pose2mesh import dense
+from engine.pose2mesh.body_network import BodyNetwork, load_body_network, shipped_weights
 from engine.pose2mesh.config import published_config
-from engine.pose2mesh.fast import fast
+from engine.pose2mesh.fast import fast, fast_body
 from engine.pose2mesh.model import Pose2Mesh, build
+from engine.pose2mesh.observation import Observation, observe_plane
 
 PUBLISHED_BODY = published_config("human36m17", 17)
 BODY = replace(
@@ -76,3 +80,63 @@ def test_batches_of_changing_size(model: Pose2Mesh) -> None:
         whole = quick(x)[0]  # chunks of 4 and 3
         again = torch.cat([quick(part)[0] for part in x.split([2, 5])])
     torch.testing.assert_close(whole, again, rtol=0, atol=1e-5 * float(whole.max() - whole.min()))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_one_sample_at_a_time_and_all_at_once_agree(model: Pose2Mesh, dtype: torch.dtype) -> None:
+    """The CPU's form and CUDA's form of the same sums."""
+    x = _pose(model, 5)
+    with torch.no_grad():
+        one, all_at_once = fast(model, dtype)(x)[0], fast(model, dtype, chunk=64)(x)[0]
+    tolerance = 1e-5 if dtype == torch.float32 else 0.02
+    torch.testing.assert_close(one, all_at_once, rtol=0, atol=tolerance * float(one.max() - one.min()))
+
+
+def test_without_onednn_the_numbers_are_the_same(model: Pose2Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = _pose(model, 2)
+    with torch.no_grad():
+        packed = fast(model)(x)
+        monkeypatch.setattr(dense, "packs", lambda *_: False)
+        plain = fast(model)(x)
+    for one, other in zip(packed, plain, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5 * float(one.max() - one.min()))
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_dense_layer(packed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not packed:
+        monkeypatch.setattr(dense, "packs", lambda *_: False)
+    weight, bias, x, plus = torch.randn(7, 5), torch.randn(7), torch.randn(3, 5), torch.randn(3, 7)
+    expected = x @ weight.T + bias
+    with torch.no_grad():
+        torch.testing.assert_close(dense.Dense(weight, bias, 64)(x), expected)
+        torch.testing.assert_close(dense.Dense(weight, bias, 64)(x, plus=plus), expected + plus)
+        torch.testing.assert_close(dense.Dense(weight, bias, 64, relu=True)(x), expected.relu())
+
+
+@pytest.fixture(scope="module")
+def shipped() -> tuple[BodyNetwork, Observation]:
+    """Our own network, trained and of a real body's size, and people in several poses and places."""
+    body, rng = BodyModel.load("open_body"), np.random.default_rng(0)
+    poses = 0.25 * rng.standard_normal((8, 24, 3))
+    poses[:, 0] = [np.pi, 0, 0]
+    trans = [0, 0, 4] + 0.5 * rng.standard_normal((8, 3))
+    vertices = body.vertices(poses.astype(np.float32), np.zeros(10, np.float32), trans.astype(np.float32))
+    points = torch.from_numpy(body.landmarks(vertices)).float()
+    network = load_body_network(shipped_weights("open_body_light"))
+    return network, observe_plane(points[..., :2] / points[..., 2:], torch.ones(8, 33))
+
+
+@pytest.mark.parametrize(("dtype", "millimetres"), [(torch.float32, 0.05), (torch.bfloat16, 1.0)])
+def test_our_own_network_gives_the_same_body(
+    shipped: tuple[BodyNetwork, Observation], dtype: torch.dtype, millimetres: float
+) -> None:
+    network, observation = shipped
+    with torch.no_grad():
+        expected = network(observation)
+        ours = fast_body(network, dtype)(observation)
+    height = np.ptp(expected[1].numpy(), axis=1).max()
+    assert 1.0 < height < 2.5  # metres: a real body's size
+    for quick, exact in zip(ours, expected, strict=True):
+        distance = (quick - exact).norm(dim=-1) * 1000
+        assert (distance.max() if dtype == torch.float32 else distance.mean()) < millimetres
