@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..body.library import check_name, weights_file
 from ..body.model import BodyModel
@@ -24,9 +25,9 @@ from ..pose2mesh.fast import fast
 from ..pose2mesh.landmark_joints import joints_from_landmarks
 from ..pose2mesh.observation import observe
 from ..pose2mesh.preprocess import standardize
+from ..pose2mesh.stream import Stream
 from .lift import Lift
 
-BATCH = 64
 VERTICES = 500
 """At most so many vertices go into the fit, as many as our own network has."""
 
@@ -55,9 +56,12 @@ class PublishedLifter:
             )
         self.name = f"{description.notes.get('source', path.name)} ({joint_set})"
         self.device = device
-        self.body = body
         self.network = fast(model, device=device)
-        self._vertex_ids, _ = coarse_mesh(body.v_template, body.triangles, VERTICES)
+        ids, _ = coarse_mesh(body.v_template, body.triangles, VERTICES)
+        self._vertex_ids = ids
+        self._ids = torch.as_tensor(ids, device=device)
+        self._regressor = torch.as_tensor(body.landmark_regressor, device=device)
+        self._run = Stream(self._points, device)
 
     @property
     def vertex_ids(self) -> np.ndarray:
@@ -73,26 +77,20 @@ class PublishedLifter:
         Returns:
             vertices (F,N,3) and landmarks (F,33,3): metres, camera axes, pelvis near the origin.
         """
-        vertices, landmarks = [], []
-        for start in range(0, len(keypoints), BATCH):
-            mesh = self.mesh(keypoints[start : start + BATCH], camera_matrix)
-            vertices.append(mesh[:, self._vertex_ids])
-            landmarks.append(self.body.landmarks(mesh))
-        return np.concatenate(vertices), np.concatenate(landmarks)
+        seen = observe(torch.as_tensor(keypoints), torch.as_tensor(camera_matrix))
+        joints = standardize(self.joints @ seen.points[..., :2].double().numpy())
+        vertices, landmarks = self._run(joints.astype(np.float32))
+        back = seen.rotation.numpy().transpose(0, 2, 1)
+        return vertices @ back, landmarks @ back
 
     def lift_clip(self, times: np.ndarray, keypoints: np.ndarray, camera_matrix: np.ndarray) -> Lift:
         """As `Lifter.lift_clip`; the published network looks at every frame on its own."""
         return lambda frames: self.lift(keypoints[frames], camera_matrix)
 
-    @torch.inference_mode()
-    def mesh(self, keypoints: np.ndarray, camera_matrix: np.ndarray) -> np.ndarray:
-        """As `lift`, one batch, but every vertex (F,V,3)."""
-        points = torch.as_tensor(keypoints, dtype=torch.float32)
-        seen = observe(points, torch.as_tensor(camera_matrix, dtype=torch.float32))
-        joints = standardize(self.joints @ seen.points[..., :2].double().numpy())
-        vertices, _ = self.network(torch.as_tensor(joints, dtype=torch.float32, device=self.device))
-        turned: np.ndarray = (vertices.cpu() @ seen.rotation.transpose(1, 2)).numpy()
-        return turned
+    def _points(self, joints: Tensor) -> tuple[Tensor, Tensor]:
+        """(B,J,2) standardised to vertices (B,N,3) and landmarks (B,33,3), virtual camera axes."""
+        mesh, _ = self.network(joints)
+        return mesh.index_select(1, self._ids), self._regressor @ mesh
 
 
 def load_published(body_name: str, device: torch.device) -> tuple[PublishedLifter, BodyModel]:
