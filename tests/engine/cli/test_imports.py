@@ -18,7 +18,9 @@ from engine.body import library
 from engine.body.model import SMPL_PARENTS
 from engine.body.smpl import import_smpl
 from engine.cli import doctor, main
+from engine.cli.import_checkpoint import check_for_capture
 from engine.datasets.hand import HandModel
+from engine.errors import EngineError
 from engine.pose2mesh import weights
 from engine.pose2mesh.config import MeshNetConfig, Pose2MeshConfig, PoseNetConfig
 from engine.pose2mesh.model import build
@@ -243,6 +245,16 @@ def test_networks_that_captures_cannot_use(
     video = write_clip(tmp_path / "a.mp4", 3)
     code, text = run("capture", video, "--out", tmp_path / "take.npz", "--body", "smpl")
     assert (code, one_sentence(text), words in text) == (1, True, True), text
+
+
+def test_such_networks_do_not_take_the_place_of_one_that_captures_use() -> None:
+    for joints in ("smpl24", "mano21"):
+        with pytest.raises(
+            EngineError, match=rf"final reads {joints}, .*coco19 or human36m17, or say with --out"
+        ):
+            check_for_capture(joints, Path("final"))
+    for joints in ("coco19", "human36m17"):
+        check_for_capture(joints, Path("final"))
 
 
 def test_damaged_files_in_the_users_folder(tmp_path: Path, run: Run, smpl: Path) -> None:
