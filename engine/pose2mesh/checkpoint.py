@@ -38,6 +38,7 @@ _TORN_WITHOUT_TEMPLATE = 0.4
 _SOURCES = 24
 """Vertices from which distances along the mesh are measured."""
 _STATE = "model_state_dict"
+SLOTS = "vertex_slots"  # only in this engine's own checkpoints
 _PARALLEL = "module."  # left by DataParallel
 _ONLY_POSENET = "w1.weight"
 
@@ -69,7 +70,7 @@ def import_checkpoint(
 ) -> ImportedCheckpoint:
     """Read a published checkpoint and find the vertex order it was trained with.
 
-    Checkpoints of this engine's own training say which it was.
+    Checkpoints of this engine's own training hold the vertices' slots, which need no such proof.
 
     Args:
         path: the `.pth.tar` file.
@@ -90,11 +91,11 @@ def import_checkpoint(
         )
     found: list[ImportedCheckpoint] = []
     sizes: list[int] = []
-    known = content.get("order") if isinstance(content, Mapping) else None
-    for order in (known,) if known in get_args(Order) else get_args(Order):
+    slots = stored_slots(content)
+    for order in get_args(Order):
         model = _empty(name, faces, order)
         sizes.append(model.pose2mesh.coarsest)
-        if not _fits(model, state, path):
+        if not _fits(model, state, path) or not has_slots(model, slots):
             continue
         model.load_state_dict(state, assign=True)
         vertices = _decode(model.eval())
@@ -106,12 +107,23 @@ def import_checkpoint(
             f"mesh's {sizes[0]}): give the faces of the body it was trained on."
         )
     best = min(found, key=lambda each: each.misfit)
-    if not best.misfit < (_TORN if template is not None else _TORN_WITHOUT_TEMPLATE):
+    if slots is None and not best.misfit < (_TORN if template is not None else _TORN_WITHOUT_TEMPLATE):
         raise EngineError(
             f"{path} decodes to a torn mesh ({best.misfit:.0%} of it off) in every known vertex order: give "
             "the body it was trained on, or import it where it was trained."
         )
     return best
+
+
+def stored_slots(content: Any) -> npt.NDArray[np.integer] | None:
+    """The slot of every vertex (V,), where a checkpoint's content holds it; the published ones do not."""
+    slots = content.get(SLOTS) if isinstance(content, Mapping) else None
+    return slots.numpy() if isinstance(slots, Tensor) else None
+
+
+def has_slots(model: Pose2Mesh, slots: npt.NDArray[np.integer] | None) -> bool:
+    """Whether the model's graphs put every vertex into the given slot, if any are given."""
+    return slots is None or np.array_equal(model.pyramid.vertex_slots, slots)
 
 
 def read_state(path: Path) -> dict[str, Tensor]:

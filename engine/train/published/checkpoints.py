@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ...errors import EngineError
-from ...pose2mesh.checkpoint import read_state
+from ...pose2mesh.checkpoint import SLOTS, has_slots, read_state, stored_slots
+from ...pose2mesh.model import Pose2Mesh
 from ...pose2mesh.posenet import PoseNet
 from .config import Experiment
 
@@ -57,7 +58,7 @@ def save(
     Raises:
         EngineError: the file cannot be written.
     """
-    content = {
+    content: dict[str, Any] = {
         "epoch": history.epoch,
         "model_state_dict": model.state_dict(),
         "optim_state_dict": optimizer.state_dict(),
@@ -67,8 +68,9 @@ def save(
         # The published code does not know these, nor mind them.
         "experiment": experiment.name,
         "seed": experiment.seed,
-        "order": experiment.network.order,
     }
+    if isinstance(model, Pose2Mesh):
+        content[SLOTS] = torch.from_numpy(model.pyramid.vertex_slots)
     partial = path.with_name(path.name + ".part")
     try:
         torch.save(content, partial)
@@ -127,16 +129,31 @@ def resume(
         ) from error
 
 
-def own_state(path: Path) -> dict[str, Tensor] | None:
-    """The parameters of a checkpoint that this engine trained, or None: then its vertex order is unknown."""
+def load_own(path: Path, model: Pose2Mesh) -> bool:
+    """Give both networks the parameters of a checkpoint that this engine trained; False if it is none.
+
+    Args:
+        model: may be without memory for parameters (on the device "meta").
+
+    Raises:
+        EngineError: it is one of another network or mesh.
+    """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, EOFError, ValueError, RuntimeError, pickle.UnpicklingError):
-        return None
-    if not isinstance(content, dict) or "experiment" not in content:
-        return None
-    state: dict[str, Tensor] | None = content.get("model_state_dict")
-    return state
+        return False
+    slots = stored_slots(content)
+    if slots is None:
+        return False
+    try:
+        model.load_state_dict(content["model_state_dict"], assign=True)
+    except (KeyError, RuntimeError) as error:
+        raise EngineError(
+            f"{path} does not fit this experiment ({first_line(error)}): choose its own checkpoint."
+        ) from error
+    if not has_slots(model, slots):
+        raise EngineError(f"{path} was trained on another mesh: give the body it was trained on.")
+    return True
 
 
 def load_posenet(posenet: PoseNet, path: Path) -> None:

@@ -13,12 +13,13 @@ from ...errors import EngineError
 from ...pose2mesh import weights
 from ...pose2mesh.checkpoint import import_checkpoint
 from ...pose2mesh.metrics import hand_scores
+from ...pose2mesh.model import build
 from ...pose2mesh.posenet import PoseNet
-from .checkpoints import first_line, load_posenet, own_state
+from .checkpoints import load_own, load_posenet
 from .config import Experiment
 from .evaluation import evaluate, predict_hands, write_predictions
 from .hand_truth import read_hand_truth
-from .loop import network, train
+from .loop import train
 from .mesh import Mesh, mesh_for
 from .sources import Sources, load_bodies, open_test, open_training
 
@@ -99,15 +100,9 @@ def load_network(experiment: Experiment, checkpoint: Path, mesh: Mesh) -> nn.Mod
         load_posenet(posenet, checkpoint)
         return posenet
     if checkpoint.suffix != ".safetensors":
-        state = own_state(checkpoint)
-        if state is not None:
-            own = network(experiment, mesh)
-            try:
-                own.load_state_dict(state)
-            except RuntimeError as error:
-                raise EngineError(
-                    f"{checkpoint} is no network of {experiment.name} ({first_line(error)}): choose its own."
-                ) from error
+        with torch.device("meta"):
+            own = build(experiment.network, mesh.faces)
+        if load_own(checkpoint, own):
             return own
         return import_checkpoint(checkpoint, mesh.faces, mesh.template, experiment.joint_set).model
     model, description = weights.load(checkpoint)
