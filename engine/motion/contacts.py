@@ -40,10 +40,29 @@ def contact_regressor(v_template: Array, weights: Array, *, count: int = 8) -> s
         along = np.asarray(v_template)[sole, 2]
         ball = forward.min() + 0.78 * np.ptp(forward)
         rows += [sole[np.argsort(along)[:count]], sole[np.argsort(np.abs(along - ball))[:count]]]
+    return _means(rows, len(v_template))
+
+
+def toe_tip_regressor(v_template: Array, weights: Array, *, count: int = 8) -> sparse.csr_array:
+    """The tips of the toes (2,V), left and right, arguments as of `contact_regressor`.
+
+    They make no contact of their own, but toes that bend freely may not bend through the floor.
+    """
+    rows = []
+    for joint in (10, 11):
+        toes = np.flatnonzero(np.asarray(weights)[:, joint] > 0.5)
+        height = np.asarray(v_template)[toes, 1]
+        sole = toes[height < height.min() + 0.015]
+        rows.append(sole[np.argsort(-np.asarray(v_template)[sole, 2])[:count]])
+    return _means(rows, len(v_template))
+
+
+def _means(rows: list[NDArray[np.int64]], count: int) -> sparse.csr_array:
+    """Each row the mean of some of `count` vertices."""
     index = np.concatenate(rows)
-    row = np.repeat(np.arange(4), [len(r) for r in rows])
+    row = np.repeat(np.arange(len(rows)), [len(r) for r in rows])
     data = np.concatenate([np.full(len(r), 1 / len(r)) for r in rows])
-    return sparse.csr_array((data, (row, index)), shape=(4, len(v_template)))
+    return sparse.csr_array((data, (row, index)), shape=(len(rows), count))
 
 
 def detect_contacts(

@@ -21,7 +21,7 @@ NEAR_FLOOR = 0.05
 
 
 def foot_anchors(
-    times: Array, points: Array, contact: Mask
+    times: Array, points: Array, contact: Mask, *, sunk: float = 0.01
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Where contact points should be: during each contact their median place, on the floor if it is near;
     never below.
@@ -32,6 +32,7 @@ def foot_anchors(
 
     Args:
         times: (F,) seconds.  points: (F,4,3) contact points in the world (Z up, floor at 0).  contact: (F,4).
+        sunk: metres below the floor from which on a point is lifted with full weight.
 
     Returns:
         targets (F,4,3), and weights (F,4) in 0-1: how firmly.
@@ -62,7 +63,7 @@ def foot_anchors(
     depth = np.maximum(-targets[..., 2], 0.0)
     elsewhere = _ease((depth - 2 * NEAR_FLOOR) / (2 * NEAR_FLOOR))
     targets[..., 2] += depth * (1 - elsewhere)
-    return targets, np.maximum(weights, _ease(depth / 0.01) * (1 - elsewhere))
+    return targets, np.maximum(weights, _ease(depth / sunk) * (1 - elsewhere))
 
 
 def _ease(x: Array) -> NDArray[np.float64]:

@@ -10,10 +10,18 @@ import numpy as np
 from ..body.model import BodyModel
 from ..fit.points import PointBody
 from ..fit.snap import Pins, snap_to_detections
-from ..motion.contacts import contact_regressor, detect_contacts, slow_feet
+from ..motion.contacts import contact_regressor, detect_contacts, slow_feet, toe_tip_regressor
 from ..motion.ground import estimate_up, to_camera, world_frame
+from ..motion.smoothing import smooth_values
 from ..motion.trajectory import foot_anchors
 from .person import PersonMotion
+
+TOE_SLACK = 0.01
+"""Metres that the tips of the toes may sink: so much the sole of a real shoe differs from the body's."""
+TOE_SUNK = 0.05
+"""Metres below that at which they are lifted with full weight."""
+TOE_WIDTH = 0.1
+"""Seconds: a weight that comes and goes at once makes standing soles slide."""
 
 
 @dataclass(frozen=True)
@@ -47,24 +55,24 @@ def stand_on_ground(
         times: (F,) s; people: at least one; camera_matrix: (3,3) px; lock: strength of the foot lock, 0 none.
         progress: called with the frames done of each person.
     """
-    regressor = contact_regressor(body.v_template, body.weights).toarray()
-    soles = PointBody.of(body, np.zeros(0, np.int64), mixes=regressor)
+    soles = sole_points(body)
     leader = max(range(len(people)), key=lambda p: int(people[p].visible.sum()))
     joints = [posed_joints(body, person) for person in people]
-    feet = [soles.posed(person.poses, person.betas, person.trans) for person in people]
+    standing = [soles.posed(person.poses, person.betas, person.trans) for person in people]
+    feet = [points[:, :4] for points in standing]
     slow = slow_feet(times, feet[leader], ray=np.array([0.0, 0.0, 1.0]), visible=people[leader].visible)
     up = estimate_up(times, joints[leader], feet[leader], slow)
     frame = world_frame(up, joints[leader], feet[leader], slow, people[leader].visible)
     rotation, shift = frame[:3, :3].astype(np.float64), frame[:3, 3].astype(np.float64)
 
     settled, contacts, locked_feet = [], [], []
-    for person, points in zip(people, feet, strict=True):
+    for person, points in zip(people, standing, strict=True):
         in_world = points @ rotation.T + shift
-        contact = detect_contacts(times, in_world, ray=rotation[:, 2], visible=person.visible)
+        contact = detect_contacts(times, in_world[:, :4], ray=rotation[:, 2], visible=person.visible)
         still = pin_feet(times, person, in_world, contact, frame, soles, camera_matrix, lock, progress)
         settled.append(still)
         contacts.append(contact)
-        locked_feet.append(soles.posed(still.poses, still.betas, still.trans))
+        locked_feet.append(soles.posed(still.poses, still.betas, still.trans)[:, :4])
     return World(frame, settled, contacts, locked_feet)
 
 
@@ -82,11 +90,12 @@ def pin_feet(
     """The same motion with standing soles held where they stand, by legs and root, the picture permitting.
 
     Args:
-        feet: (F,4,3) contact points in the world; contact: (F,4); soles: those points; lock: strength.
+        feet: (F,6,3) contact points and toe tips in the world; contact: (F,4); soles: those points;
+            lock: strength.
     """
     if lock <= 0:
         return person
-    targets, weights = foot_anchors(times, feet, contact)
+    pins = sole_pins(times, soles, feet, contact, world_from_camera, lock)
     poses, trans = snap_to_detections(
         person.points,
         person.poses,
@@ -94,10 +103,42 @@ def pin_feet(
         person.trans,
         person.detections,
         camera_matrix,
-        pins=Pins(soles, to_camera(world_from_camera, targets), lock * weights),
+        pins=pins,
         progress=progress,
     )
     return replace(person, poses=poses, trans=trans)
+
+
+def sole_points(body: BodyModel) -> PointBody:
+    """Left heel, left toe, right heel, right toe where they make contact; left and right toe tip."""
+    regressors = [make(body.v_template, body.weights) for make in (contact_regressor, toe_tip_regressor)]
+    return PointBody.of(
+        body, np.zeros(0, np.int64), mixes=np.concatenate([rows.toarray() for rows in regressors])
+    )
+
+
+def sole_pins(
+    times: np.ndarray,
+    soles: PointBody,
+    feet: np.ndarray,
+    contact: np.ndarray,
+    world_from_camera: np.ndarray,
+    lock: float = 1.0,
+) -> Pins:
+    """Standing soles where they stand; toe tips, which bend freely, above the floor.
+
+    Args:
+        soles: `sole_points`; feet: (F,6,3) where they are in the world; contact: (F,4); lock: strength.
+    """
+    slack = np.array([0, 0, TOE_SLACK])
+    places, weights = foot_anchors(times, feet[:, :4], contact)
+    tips, lifted = foot_anchors(times, feet[:, 4:] + slack, np.zeros((len(times), 2), bool), sunk=TOE_SUNK)
+    if len(times) > 2:
+        lifted = np.clip(smooth_values(times, lifted, TOE_WIDTH), 0.0, 1.0)
+    targets = np.concatenate([places, tips - slack], axis=1)
+    return Pins(
+        soles, to_camera(world_from_camera, targets), lock * np.concatenate([weights, lifted], axis=1)
+    )
 
 
 def posed_joints(body: BodyModel, person: PersonMotion) -> np.ndarray:

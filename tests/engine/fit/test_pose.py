@@ -47,7 +47,8 @@ def test_shape_is_recovered_with_the_pose(body, take) -> None:  # type: ignore[n
     _, betas, _, target = take
     fit = fit_take(body, target, point_sigma=1e-4, shape_sigma=1e-4)
     assert distance_mm(body.shaped(fit.betas).rest, body.shaped(betas).rest).mean() < 0.5
-    assert distance_mm(body.posed(fit.poses, fit.betas, fit.trans), target).mean() < 0.2
+    # Random toes bend sideways as no foot does, and are pulled back a little.
+    assert distance_mm(body.posed(fit.poses, fit.betas, fit.trans), target).mean() < 0.25
 
 
 def test_point_noise_stays_point_noise(body, take) -> None:  # type: ignore[no-untyped-def]

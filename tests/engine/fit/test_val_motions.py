@@ -14,12 +14,12 @@ from engine.body.model import BodyModel
 from engine.fit.camera import camera_translation, project
 from engine.fit.points import PointBody, matrix, rotvec
 from engine.fit.pose import fit_frames, fit_shape, fit_take
-from engine.fit.snap import Pins, snap_to_detections
-from engine.motion.contacts import contact_regressor, detect_contacts, slow_feet
-from engine.motion.ground import estimate_up, to_camera, to_world, world_frame
+from engine.fit.snap import snap_to_detections
+from engine.motion.contacts import detect_contacts, slow_feet
+from engine.motion.ground import estimate_up, to_world, world_frame
 from engine.motion.quality import jitter
 from engine.motion.smoothing import smooth_correction, smooth_keypoints, smooth_take, smooth_translation
-from engine.motion.trajectory import foot_anchors, foot_slide
+from engine.motion.trajectory import foot_slide
 
 MOTIONS = Path(__file__).parents[4] / "shared" / "motions" / "val.npz"
 pytestmark = pytest.mark.skipif(
@@ -92,16 +92,15 @@ def test_every_step_buys_what_it_should(model: BodyModel) -> None:
     lift = pytest.importorskip("engine.pipeline.lift")
     lifter = lift.Lifter("open_body_light", torch.device("cpu"))
     body = PointBody.of(model, lifter.mesh.vertex_ids, landmarks=True)
-    soles = PointBody.of(
-        model, np.zeros(0, int), mixes=contact_regressor(model.v_template, model.weights).toarray()
-    )
+    world_stage = pytest.importorskip("engine.pipeline.world")
+    soles = world_stage.sole_points(model)
     rows: dict[str, list[tuple[float, ...]]] = {}
 
     def note(step: str, moved: tuple[np.ndarray, ...], contact: np.ndarray | None = None) -> None:
         truth, true_picture, height, betas, poses, trans = moved
         joints = body.joints_posed(poses, betas, trans)
         picture = project(body.posed(poses, betas, trans)[:, -33:], K)
-        slide = 0.0 if contact is None else foot_slide(soles.posed(poses, betas, trans), contact)
+        slide = 0.0 if contact is None else foot_slide(soles.posed(poses, betas, trans)[:, :4], contact)
         off = np.linalg.norm(picture - true_picture, axis=-1).mean() / height * 100
         error = mm(joints - joints[:, :1], truth - truth[:, :1])
         rows.setdefault(step, []).append((error, off, jitter(joints), slide))
@@ -127,15 +126,15 @@ def test_every_step_buys_what_it_should(model: BodyModel) -> None:
         calm = smooth_keypoints(clip.times, keypoints)
         again, trans = snap_to_detections(body, poses, betas, trans, calm, K)
         poses = smooth_correction(clip.times, poses, again, np.ones(FRAMES, dtype=bool))
-        feet, joints = soles.posed(poses, betas, trans), body.joints_posed(poses, betas, trans)
+        standing, joints = soles.posed(poses, betas, trans), body.joints_posed(poses, betas, trans)
+        feet = standing[:, :4]
         slow = slow_feet(clip.times, feet, ray=np.array([0, 0, 1.0]))
         up = estimate_up(clip.times, joints, feet, slow)
         tilt.append([np.degrees(np.arccos(np.clip(v @ clip.up, -1, 1))) for v in (up, [0, -1, 0])])
         world = world_frame(up, joints, feet, slow)
         contact = detect_contacts(clip.times, to_world(world, feet), ray=world[:3, 2])
         note("snap again", (*known, poses, trans), contact)
-        targets, weights = foot_anchors(clip.times, to_world(world, feet), contact)
-        pins = Pins(soles, to_camera(world, targets), weights)
+        pins = world_stage.sole_pins(clip.times, soles, to_world(world, standing), contact, world)
         pinned = snap_to_detections(body, poses, betas, trans, calm, K, pins=pins)
         note("pin", (*known, *pinned), contact)
 

@@ -13,7 +13,7 @@ from engine.fit.points import PointBody
 from engine.pipeline.lift import Lifter
 from engine.pipeline.person import PersonMotion, solve_person, trustworthy
 from engine.pipeline.stopwatch import Stopwatch
-from engine.pipeline.world import posed_joints, stand_on_ground
+from engine.pipeline.world import TOE_SLACK, posed_joints, sole_pins, sole_points, stand_on_ground
 
 
 def solve(walker: Walker, body: BodyModel, visible: np.ndarray, frames: slice = slice(None)) -> PersonMotion:
@@ -93,3 +93,18 @@ def test_where_nothing_is_sound_everything_seen_is_taken(walker: Walker) -> None
     keypoints[..., 2] = 0.1
     visible = np.arange(40) % 2 == 0
     np.testing.assert_array_equal(trustworthy(walker.times, keypoints, visible), visible)
+
+
+def test_sunk_toes_are_lifted_and_standing_soles_held(body: BodyModel, walker: Walker) -> None:
+    soles = sole_points(body)
+    rest = soles.posed(np.zeros((1, 24, 3)), np.zeros(10), np.zeros((1, 3)))[0]
+    assert (rest[4:, 2] > rest[[1, 3], 2] + 0.02).all()  # the tips lie before the balls
+    feet = np.zeros((40, 6, 3))
+    feet[:, 4, 2] = -0.07
+    feet[:, 5, 2] = 0.02
+    contact = np.zeros((40, 4), bool)
+    contact[:, 0] = True
+    pins = sole_pins(walker.times, soles, feet, contact, np.eye(4))
+    np.testing.assert_allclose(pins.targets[:, 4, 2], -TOE_SLACK, atol=1e-6)
+    np.testing.assert_allclose(pins.weights[:, [0, 4]], 1, atol=1e-6)
+    np.testing.assert_allclose(pins.weights[:, [1, 2, 3, 5]], 0, atol=1e-6)
