@@ -10,7 +10,7 @@ from .posenet import PoseNet
 
 
 class TimeMixer(nn.Module):
-    """x + up(ReLU(convolution along time(down(ReLU(batch norm x))))).
+    """x + up(ReLU(batch norm(convolution along time(down(ReLU(batch norm x)))))).
 
     Beyond a clip's ends its first and last frames are repeated, so that a single frame is a body at rest. The
     last layer starts at zero: a network trained on single frames goes on where it was.
@@ -24,7 +24,8 @@ class TimeMixer(nn.Module):
         self.reach = (kernel // 2) * dilation
         self.batch_norm = nn.BatchNorm1d(width)
         self.down = nn.Linear(width, inner)
-        self.along = nn.Conv1d(inner, inner, kernel, dilation=dilation)
+        self.along = nn.Conv1d(inner, inner, kernel, dilation=dilation, bias=False)
+        self.batch_norm_along = nn.BatchNorm1d(inner)  # without it all of its ReLUs died
         self.up = nn.Linear(inner, width)
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
@@ -33,7 +34,8 @@ class TimeMixer(nn.Module):
         """(B, T, width) to (B, T, width)."""
         y = self.down(F.relu(self.batch_norm(x.flatten(0, 1)))).view(*x.shape[:2], -1)
         y = F.pad(y.transpose(1, 2), (self.reach, self.reach), mode="replicate")
-        return x + self.up(F.relu(self.along(y)).transpose(1, 2))  # type: ignore[no-any-return]
+        y = F.relu(self.batch_norm_along(self.along(y)))
+        return x + self.up(y.transpose(1, 2))  # type: ignore[no-any-return]
 
 
 class TemporalPoseNet(PoseNet):

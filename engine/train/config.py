@@ -63,8 +63,8 @@ def load_config(name: str) -> TrainConfig:
         )
         seed = int(data["seed"])
         stages = tuple(Schedule(**stage, seed=seed) for stage in data["stages"])
-        if any(stage.stage not in ("lift", "mesh") for stage in stages):
-            raise ValueError("a stage is neither 'lift' nor 'mesh'")
+        if any(stage.stage not in ("lift", "time", "mesh") for stage in stages):
+            raise ValueError("a stage is neither 'lift' nor 'time' nor 'mesh'")
         noise: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in data.get("noise", {}).items()
         }

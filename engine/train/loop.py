@@ -9,12 +9,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from ..pose2mesh.body_network import BodyNetwork
 from ..pose2mesh.observation import Observation
+from ..pose2mesh.temporal import TemporalPoseNet
 from . import parallel
 from .body_torch import BodyTorch
 from .detector_noise import DetectorNoise
@@ -30,7 +32,8 @@ class Schedule:
     """One stage of training.
 
     Attributes:
-        stage: "lift" trains PoseNet alone, "mesh" both.
+        stage: "lift" trains PoseNet alone, "time" only what mixes its features along time, "mesh" PoseNet and
+            MeshNet.
         steps, batch, learning_rate: AdamW with a short warm-up and a cosine decay to zero.
         mesh_batch: in stage "mesh", how many samples of the batch MeshNet, the slower of the two, sees.
         frames: length of the clips that a batch is made of; 1 for a network that sees frames on their own.
@@ -118,6 +121,11 @@ def train(
     """
     noise, synthesis = noise or DetectorNoise(), synthesis or Synthesis()
     network.to(body.device).train()
+    if schedule.stage == "time":  # few clips make a batch: too few to go on learning about poses from them
+        lifter = cast(TemporalPoseNet, network.network.pose_lifter)
+        lifter.linear_stages.eval()
+        network.requires_grad_(False)
+        lifter.mixers.requires_grad_(True)
     optimizer = _optimizer(network, schedule)
     progress = _resume(network, optimizer, checkpoint, number)
     if progress is None:
@@ -156,6 +164,7 @@ def train(
             sums.clear()
         if progress.step % (5 * log_every) == 0:
             _save(network, optimizer, progress, checkpoint)
+    network.requires_grad_(True)
     progress.finished = True
     _save(network, optimizer, progress, checkpoint)
 
@@ -186,7 +195,10 @@ def compute_losses(
 
 
 def _optimizer(network: BodyNetwork, schedule: Schedule) -> torch.optim.AdamW:
-    lifter = {"params": list(network.network.pose_lifter.parameters()), "full_lr": schedule.learning_rate}
+    trained = network.network.pose_lifter
+    if schedule.stage == "time":
+        trained = cast(TemporalPoseNet, trained).mixers
+    lifter = {"params": list(trained.parameters()), "full_lr": schedule.learning_rate}
     groups = [lifter]
     if schedule.stage == "mesh":
         lifter["full_lr"] = schedule.learning_rate * schedule.lift_rate
