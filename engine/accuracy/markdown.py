@@ -14,6 +14,7 @@ _LABEL = {
     "clean": "clean 2D",
     "detector_noise": "detector noise",
     "detector_sequence": "lasting noise",
+    "hard_pictures": "hard pictures",
     "network": "network",
     "fit": "with the fit",
 }
