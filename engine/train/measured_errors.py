@@ -20,7 +20,8 @@ from torch import Tensor
 FILE: Final = Path(__file__).parent / "detector_errors.npz"
 MIRRORED_LANDMARK = [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *[i + 1 if i % 2 else i - 1 for i in range(11, 33)]]
 FEATURES: Final = [0, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28]
-_NEAREST: Final = 6
+_SOFTNESS: Final = 0.1
+"""How far unlikely pictures are drawn: in squared distances to the nearest other one."""
 
 
 def views(points: Tensor) -> tuple[Tensor, Tensor]:
@@ -78,8 +79,7 @@ class MeasuredErrors:
         bias = torch.einsum("pak,nk->npa", arrays["bias"], view)
         self._values = torch.cat([*both, bias.flatten(1)], 1).to(device)
         apart = torch.cdist(feature, feature) ** 2
-        near = min(_NEAREST, len(feature) - 1)
-        self._softness = float(apart.sort(1)[0][:, near].mean()) / near + 1e-6
+        self._softness = _SOFTNESS * float(apart.sort(1)[0][:, 1].mean()) + 1e-6
         self.factor = arrays["factor"].to(device)
         self._outside = [float(number) for number in arrays["outside"]]
 
@@ -96,7 +96,7 @@ class MeasuredErrors:
         """
         axes, _ = views(points)
         wanted = features(points, height)
-        distance = torch.cdist(wanted, self._feature.expand(len(points), -1, -1)) ** 2
+        distance = torch.cdist(wanted.flatten(0, 1), self._feature).unflatten(0, points.shape[:2]) ** 2
         chance = torch.rand(len(points), 1, len(self._feature), generator=generator, device=points.device)
         luck = -torch.log(-torch.log(chance.clamp(1e-7, 1 - 1e-7)))  # Gumbel: a draw from the softmax
         values = self._values[(luck - distance / self._softness).argmax(-1)]

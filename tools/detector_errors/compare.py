@@ -131,21 +131,25 @@ def _print_lags(test: dict[str, Array], noise: DetectorNoise) -> None:
     """Correlation of errors' directions over frames: measured, and drawn for the same clips."""
     generator = torch.Generator().manual_seed(1)
     pairs: dict[str, dict[int, list[float]]] = {"measured": {}, "drawn": {}}
+    bends: dict[str, list[float]] = {"measured": [], "drawn": []}
     for shot in np.unique(test["shot"]):
         rows = np.flatnonzero(test["shot"] == shot)
         if len(rows) < 8:
             continue
         truth = torch.from_numpy(test["truth"][rows]).float()[None].expand(REPEATS, -1, -1, -1)
         height = torch.from_numpy(test["height"][rows]).float()[None].expand(REPEATS, -1)
-        drawn = (detect_sequence(truth, height, noise, generator)[0] - truth).numpy()
+        drawn = (detect_sequence(truth, height, noise, generator)[0] - truth).numpy() / float(height[0, 0])
         for name, error in (("measured", test["error"][rows][None]), ("drawn", drawn)):
+            bend = np.linalg.norm(error[:, 2:] - 2 * error[:, 1:-1] + error[:, :-2], axis=-1)
+            bends[name].extend(100 * bend[:, ~test["outside"][rows[1:-1]]].ravel())
             unit = error / (np.linalg.norm(error, axis=-1, keepdims=True) + 1e-9)
             for lag in (1, 2, 4, 8, 12):
                 both = ~(test["outside"][rows[lag:]] | test["outside"][rows[:-lag]])
                 agree = (unit[:, lag:] * unit[:, :-lag]).sum(-1)[:, both]
                 pairs[name].setdefault(lag, []).extend(agree.ravel().tolist())
     for name, lags in pairs.items():
-        print(name, {lag: round(float(from_cosine(np.array(np.mean(v)))), 2) for lag, v in lags.items()})
+        agreement = {lag: round(float(from_cosine(np.array(np.mean(v)))), 2) for lag, v in lags.items()}
+        print(name, agreement, "second difference, median:", round(float(np.median(bends[name] or [0])), 2))
 
 
 if __name__ == "__main__":
