@@ -151,7 +151,7 @@ class Runner:
     def row(self, recipe: Recipe) -> dict[str, Any]:
         """Parameters, processor time of the training in seconds, and the errors in mm of both evaluations.
 
-        Decoders are trained beside a lifter that is the same for all of them (their losses do not reach it).
+        Decoders start beside a lifter that is the same for all of them; their losses do not reach it.
         """
         if repr(recipe) not in self._rows:
             network, seconds = self.train(recipe)
