@@ -33,6 +33,8 @@ from .skeletons import joint_set
 
 ROWS = 64
 """Samples that PoseNet and the full connection are laid out for."""
+CAREFUL_LEVELS = 2
+"""Mesh levels, coarsest first, that stay float32 in bfloat16: small, and all others build on them."""
 
 
 def fast(
@@ -46,8 +48,8 @@ def fast(
 
     Args:
         model: the trained network; its running statistics are used, whatever mode it is in.
-        dtype: of the arithmetic; in half precision the layers next to joints and coordinates stay float32,
-            in bfloat16 PoseNet too, which keeps vertices of a body within a millimetre on average.
+        dtype: of the arithmetic. In half precision the layers that give coordinates stay float32; in bfloat16
+            all that vertices depend on most, so that a body's move by less than a millimetre on average.
         device: where the copy is made, and stays: its weights are laid out for that device.
         chunk: samples per pass over the graphs; by default 1 on the CPU and all on other devices.
         units_per_metre: of PoseNet's output; millimetres as published.
@@ -104,31 +106,33 @@ class FastPose2Mesh(nn.Module):
         self.register_buffer(
             "vertex_slots", torch.from_numpy(pyramid.vertex_slots).to(device), persistent=False
         )
-        # Of bfloat16's eight bits PoseNet alone would make millimetres; it is a twentieth of the work.
-        pose_dtype = torch.float32 if dtype == torch.bfloat16 else dtype
-        self.pose = _FastPoseNet(model.pose_lifter, pose_dtype, device)
+        # PoseNet, the coarse graphs and the last hidden layer are where bfloat16's eight bits would cost
+        # millimetres; they are a fifth of the work.
+        exact = torch.float32
+        careful = exact if dtype == torch.bfloat16 else dtype
+        self.pose = _FastPoseNet(model.pose_lifter, careful, device)
 
         mesh, config = model.pose2mesh, model.pose2mesh.config
-        make, exact = _LayerMaker(mesh, device), torch.float32
+        make = _LayerMaker(mesh, device)
         joints = joint_set(model.config.joint_set).laplacian()
-        self.joint_layers = nn.ModuleList(make.stay(joints, exact, False) for _ in config.joint_widths)
+        self.joint_layers = nn.ModuleList(make.stay(joints, careful, False) for _ in config.joint_widths)
         real = torch.from_numpy(model.pyramid.real[-1])
         self.width = config.joint_widths[-1]
         weight, bias = (_rows(value, real, self.width) for value in (mesh.fc.weight, mesh.fc.bias))
-        self.fc = _dense(weight, bias, exact, device)
+        self.fc = _dense(weight, bias, careful, device)
 
         one = chunk == 1
         laplacians = list(reversed(pyramid.laplacians))
         parents = [None, *reversed(pyramid.parents)]
         self.levels = nn.ModuleList()
         for widths, laplacian, parent in zip(config.level_widths, laplacians, parents, strict=True):
-            kind = exact if parent is None else dtype
+            kind = careful if len(self.levels) < CAREFUL_LEVELS else dtype
             layers: list[_Stay | _Climb] = (
                 [] if parent is None else [make.climb(laplacian, parent, kind, one)]
             )
             layers += [make.stay(laplacian, kind, one) for _ in widths[len(layers) :]]
             self.levels.append(_Level(layers, parent, kind, device))
-        self.output = nn.ModuleList(make.stay(laplacians[-1], exact, one) for _ in config.output_widths)
+        self.output = nn.ModuleList(make.stay(laplacians[-1], careful, one) for _ in config.output_widths)
         self.coordinates = make.stay(laplacians[-1], exact, one)
 
     def forward(self, joints2d: Tensor) -> tuple[Tensor, Tensor]:
