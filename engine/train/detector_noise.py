@@ -45,11 +45,11 @@ class DetectorNoise:
     """Probability that left and right legs (or arms) are exchanged."""
     outside: float = 0.12
     """Probability that an edge of the frame cuts the person."""
-    persistent: float = 0.36
+    persistent: float = 0.2
     """Part of a point's error variance that stays for the whole clip."""
-    drifting: float = 0.6
+    drifting: float = 0.75
     """Part that drifts, with `memory` from frame to frame; the rest is new in every frame."""
-    memory: float = 0.82
+    memory: float = 0.9
     wobble: float = 0.5
     """Standard deviation of a confidence's logit about what was measured on a like picture."""
     lasting: float = 8.0
