@@ -25,6 +25,12 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--body", default="open_body", help="open_body, or the name of an imported body, such as smpl"
     )
+    parser.add_argument(
+        "--network",
+        choices=("quality", "light"),
+        default="quality",
+        help="quality looks at the frames around each frame, light at every frame on its own",
+    )
     parser.add_argument("--smoothing", type=float, default=1.0, help="0 for none, 1 is the default")
     parser.add_argument("--focal", type=float, metavar="PX", help="focal length in pixels, where it is known")
     parser.add_argument("--pose-model", default="full", help="2D pose model: full (ships) or heavy (slower)")
@@ -50,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         smoothing=arguments.smoothing,
         focal_px=arguments.focal,
         pose_model=arguments.pose_model,
+        network=arguments.network,
     )
     with Bars() as bars:
         result = capture(source, options, bars)

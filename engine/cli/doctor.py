@@ -19,7 +19,12 @@ from typing import Any, Final
 from ..errors import EngineError
 
 ASSETS: Final = Path(__file__).parent.parent / "assets"
-NEEDED_ASSETS: Final = ("open_body.npz", "pose_landmarker_full.task", "weights/open_body_light.safetensors")
+NEEDED_ASSETS: Final = (
+    "open_body.npz",
+    "pose_landmarker_full.task",
+    "weights/open_body_quality.safetensors",
+    "weights/open_body_light.safetensors",
+)
 PACKAGES: Final = ("numpy", "scipy", "av", "torch", "mediapipe", "cv2", "safetensors", "tqdm")
 MIN_FREE_BYTES: Final = 2 << 30
 _NO_REMEDY: Final = ""

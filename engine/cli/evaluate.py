@@ -13,7 +13,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the command."""
     parser = subparsers.add_parser("evaluate", help="accuracy on motions with known truth, in mm")
     parser.add_argument("motions", type=Path, help="motion file, .npz in the format of docs/training.md")
-    parser.add_argument("--weights", default="open_body_light", help="a shipped weight file, or a path")
+    parser.add_argument("--weights", default="open_body_quality", help="a shipped weight file, or a path")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument(
         "--report", type=Path, metavar="DIR", help="also write tables and pictures of the worst cases"

@@ -33,8 +33,8 @@ from .published_lift import load_published
 from .stopwatch import Stopwatch
 from .world import World, posed_joints, stand_on_ground
 
-WEIGHTS_OF_BODY = {"open_body": "open_body_light"}
-"""The network that predicts the vertices of each body that ships."""
+NETWORKS = {"quality": "open_body_quality", "light": "open_body_light"}
+"""The weights that ship for the open body: the first looks at the frames around each frame, too."""
 WRITE_CHUNK = 32
 """Frames of full vertices in memory at a time."""
 
@@ -51,6 +51,7 @@ class CaptureOptions:
         smoothing: 0 none, 1 the default.
         focal_px: focal length in pixels where it is known.
         pose_model: the 2D pose model, "full" or "heavy".
+        network: one of `NETWORKS`; an imported body has its own.
     """
 
     out: Path
@@ -60,6 +61,7 @@ class CaptureOptions:
     smoothing: float = 1.0
     focal_px: float | None = None
     pose_model: str = "full"
+    network: str = "quality"
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def capture(source: FrameSource, options: CaptureOptions, reporter: Reporter) ->
 
     with ThreadPoolExecutor(1) as beside:
         # The first people are detected while the models are loaded.
-        loading = beside.submit(load_models, options.body, device)
+        loading = beside.submit(load_models, options.body, options.network, device)
         frame_index, frame_time, tracks = detect_people(source, options, loading, camera, reporter, watch)
         with watch("models"):
             models = loading.result()
@@ -195,13 +197,15 @@ def capture(source: FrameSource, options: CaptureOptions, reporter: Reporter) ->
     return CaptureResult(options.out, len(frame_time), len(people), seconds, quality, stages)
 
 
-def load_models(name: str, device: torch.device) -> Models:
+def load_models(name: str, network: str, device: torch.device) -> Models:
     """The body of this name and the network that predicts it: ours, or a published one for a body that the
     user imported.
     """
     lifter: MeshLifter
-    if name in WEIGHTS_OF_BODY:
-        lifter, body = Lifter(WEIGHTS_OF_BODY[name], device), BodyModel.load(name)
+    if network not in NETWORKS:
+        raise EngineError(f"There is no network {network!r}: choose one of {', '.join(NETWORKS)}.")
+    if name == "open_body":
+        lifter, body = Lifter(NETWORKS[network], device), BodyModel.load(name)
     else:
         lifter, body = load_published(name, device)
     return Models(

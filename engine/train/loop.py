@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..pose2mesh.body_network import BodyNetwork
 from ..pose2mesh.observation import Observation
@@ -38,7 +38,7 @@ class Schedule:
         mesh_batch: in stage "mesh", how many samples of the batch MeshNet, the slower of the two, sees.
         frames: length of the clips that a batch is made of; 1 for a network that sees frames on their own.
         views: cameras that film each posed body.
-        lift_rate: in stage "mesh", PoseNet's learning rate as a fraction.
+        lift_rate: in stage "mesh", PoseNet's learning rate as a fraction; 0 leaves it as it is.
         seconds: stop (and decay) by wall clock instead of steps when positive.
         seed: of everything that is drawn.
     """
@@ -121,15 +121,17 @@ def train(
     """
     noise, synthesis = noise or DetectorNoise(), synthesis or Synthesis()
     network.to(body.device).train()
+    optimizer = _optimizer(network, schedule)
+    progress = _resume(network, optimizer, checkpoint, number)
+    if progress is None:
+        return
     if schedule.stage == "time":  # few clips make a batch: too few to go on learning about poses from them
         lifter = cast(TemporalPoseNet, network.network.pose_lifter)
         lifter.linear_stages.eval()
         network.requires_grad_(False)
         lifter.mixers.requires_grad_(True)
-    optimizer = _optimizer(network, schedule)
-    progress = _resume(network, optimizer, checkpoint, number)
-    if progress is None:
-        return
+    elif schedule.stage == "mesh" and schedule.lift_rate == 0:
+        network.network.pose_lifter.eval().requires_grad_(False)
     seed = schedule.seed + 1000 * number + progress.step + 1_000_003 * parallel.rank()
     generator = torch.Generator(device=body.device).manual_seed(seed)
     edges = _edges(network, body.device)
@@ -195,7 +197,7 @@ def compute_losses(
 
 
 def _optimizer(network: BodyNetwork, schedule: Schedule) -> torch.optim.AdamW:
-    trained = network.network.pose_lifter
+    trained: nn.Module = network.network.pose_lifter
     if schedule.stage == "time":
         trained = cast(TemporalPoseNet, trained).mixers
     lifter = {"params": list(trained.parameters()), "full_lr": schedule.learning_rate}

@@ -31,7 +31,7 @@ def test_the_take_holds_the_whole_contract(taken: tuple[CaptureResult, Recorder]
     assert (take.people, take.frames) == (1, FRAMES)
     np.testing.assert_array_equal(take.frame_index, np.arange(FRAMES))
     assert take.fps == pytest.approx(60.0)
-    assert take.body == "open_body" and take.weights == "open_body_light"
+    assert take.body == "open_body" and take.weights == "open_body_quality"
     assert take.visible.all()
 
 
