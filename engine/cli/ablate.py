@@ -49,7 +49,11 @@ def run(args: argparse.Namespace) -> int:
         budget = Budget(steps_within(args.seconds, setting, next(iter(recipes.values()))[0], budget))
     results = {}
     with tqdm(desc="ablate", unit="step", file=sys.stderr, dynamic_ncols=True) as bar:
-        runner = Runner(setting, budget, bar.update, args.resume)
+
+        def step() -> None:
+            bar.update()
+
+        runner = Runner(setting, budget, step, args.resume)
         bar.total = runner.steps([recipe for cells in recipes.values() for recipe in cells])
         for name in args.ablations:
             bar.set_description(name)

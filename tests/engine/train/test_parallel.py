@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import multiprocessing, nn
+from torch import nn
+from torch.multiprocessing.spawn import spawn
 
 from engine.train import parallel
 
@@ -37,7 +38,7 @@ def test_processes_share_gradients_and_the_first_ones_word(tmp_path: Path) -> No
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    multiprocessing.spawn(_work, (port, str(tmp_path)), nprocs=2)
+    spawn(_work, (port, str(tmp_path)), nprocs=2)
     for rank in range(2):
         state = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
         assert torch.equal(state["gradients"], torch.full_like(state["gradients"], 1.5))
