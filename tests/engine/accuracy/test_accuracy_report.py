@@ -116,5 +116,5 @@ def test_the_command_writes_a_report_and_keeps_its_json(
     assert set(printed) == set(CASES)
     assert all(set(p) == {"mpjpe", "pa_mpjpe", "mpvpe", "pa_mpvpe", "accel"} for p in printed.values())
     report = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert report["headline"] == printed and report["weights"] == "open_body_light"
+    assert report["headline"] == printed and report["weights"] == "open_body_quality"
     assert set(report["groups"]["action"]) == {"walking", "dance"}
