@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..train.evaluate import CASES
@@ -70,45 +70,35 @@ def _overall(report: dict[str, Any]) -> str:
 def _group(title: str, rows: dict[str, Any]) -> str:
     cases = [case for case in ("clean", NOISY) if all(case in row for row in rows.values())]
     head = [title, "frames", "clips"]
+    body = [
+        (name, str(row["frames"]), str(row["clips"]), *_pose_cells(row, cases)) for name, row in rows.items()
+    ]
+    return f"### By {title}\n\nMPJPE in mm.\n\n" + _table(head + _pose_head(cases), body)
+
+
+def _pose_head(cases: Sequence[str]) -> list[str]:
+    return [title for case in cases for title in (f"{_LABEL[case]}: network", "fit", "fit PA", "fit p90")]
+
+
+def _pose_cells(row: dict[str, Any], cases: Sequence[str]) -> list[str]:
+    """What `_pose_head` names, of a row that holds the cases."""
+    cells = []
     for case in cases:
-        head += [
-            f"{_LABEL[case]}: network",
-            "fit",
-            "fit PA",
-            "fit p90",
+        network, fit = row[case]["network"], row[case]["fit"]
+        cells += [
+            network["mpjpe"]["mean"],
+            fit["mpjpe"]["mean"],
+            fit["pa_mpjpe"]["mean"],
+            fit["mpjpe"]["p90"],
         ]
-    body = []
-    for name, row in rows.items():
-        cells = [name, str(row["frames"]), str(row["clips"])]
-        for case in cases:
-            fit = row[case]["fit"]
-            cells += [
-                _mm(row[case]["network"]["mpjpe"]["mean"]),
-                _mm(fit["mpjpe"]["mean"]),
-                _mm(fit["pa_mpjpe"]["mean"]),
-                _mm(fit["mpjpe"]["p90"]),
-            ]
-        body.append(tuple(cells))
-    return f"### By {title}\n\nMPJPE in mm.\n\n" + _table(head, body)
+    return [_mm(value) for value in cells]
 
 
 def _joints(report: dict[str, Any]) -> str:
-    head = ["joint"]
-    for case in ("clean", NOISY):
-        head += [f"{_LABEL[case]}: network", "fit", "fit PA", "fit p90"]
-    rows = []
-    for name, row in report["joints"].items():
-        cells = [name.replace("_", " ")]
-        for case in ("clean", NOISY):
-            fit = row[case]["fit"]
-            cells += [
-                _mm(row[case]["network"]["mpjpe"]["mean"]),
-                _mm(fit["mpjpe"]["mean"]),
-                _mm(fit["pa_mpjpe"]["mean"]),
-                _mm(fit["mpjpe"]["p90"]),
-            ]
-        rows.append(tuple(cells))
-    return "### By joint\n\nMillimetres; the pelvis is the origin.\n\n" + _table(head, rows)
+    cases = ("clean", NOISY)
+    rows = [(name.replace("_", " "), *_pose_cells(row, cases)) for name, row in report["joints"].items()]
+    table = _table(["joint", *_pose_head(cases)], rows)
+    return "### By joint\n\nMillimetres; the pelvis is the origin.\n\n" + table
 
 
 def _landmarks(report: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from .annotations import has_extent, read_annotations
 from .bodies import Bodies
 from .camera import turned
 from .detections import read_detections
-from .files import no_samples, numbers, read_json, reading, without
+from .files import no_samples, numbers, read_json, reading
 from .sample import Sample
 from .targets import assembled, checked_split
 
@@ -75,9 +75,7 @@ class FreiHand:
             raise no_samples(path)
         self._rows = sorted(rows, key=lambda row: row.image)
         detections = path.with_name(f"hrnet_output_on_{split}set.json")
-        self._detected = read_detections(detections, "image_id", 21)
-        if missing := [f"image {row.image}" for row in self._rows if row.image not in self._detected]:
-            raise without(missing, detections, "the 2D pose")
+        self._detected = read_detections(detections, "image_id", 21, (row.image for row in self._rows))
 
     def __len__(self) -> int:
         return len(self._rows)

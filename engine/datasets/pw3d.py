@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from .bodies import Bodies, posed
 from .detections import read_detections
-from .files import without
 from .pw3d_rows import annotated_rows, sequence_rows
 from .sample import Sample
 from .targets import body_sample, checked_split, with_pelvis_and_neck
@@ -61,9 +60,7 @@ class Pw3d:
             self._detected = self._detections(detections)
 
     def _detections(self, path: Path) -> dict[int, Array]:
-        found = read_detections(path, "annotation_id", 17)
-        if missing := [f"annotation {row.mark}" for row in self._rows if row.mark not in found]:
-            raise without(missing, path, "the 2D pose")
+        found = read_detections(path, "annotation_id", 17, (row.mark for row in self._rows))
         return {row.mark: with_pelvis_and_neck(found[row.mark]) for row in self._rows}
 
     def __len__(self) -> int:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from .annotations import has_extent, read_annotations
 from .bodies import Bodies, posed
 from .detections import read_detections
-from .files import no_samples, numbers, reading, without
+from .files import no_samples, numbers, reading
 from .sample import Sample
 from .targets import assembled, checked_split
 
@@ -65,9 +65,7 @@ class Surreal:
         for gender in {row.gender for row in self._rows}:
             bodies.body(gender)
         detections = path.with_name(f"hrnet_output_on_{FILES[split]}set.json")
-        self._detected = read_detections(detections, "image_id", 24)
-        if missing := [f"image {row.image}" for row in self._rows if row.image not in self._detected]:
-            raise without(missing, detections, "the 2D pose")
+        self._detected = read_detections(detections, "image_id", 24, (row.image for row in self._rows))
 
     def __len__(self) -> int:
         return len(self._rows)

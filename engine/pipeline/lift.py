@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..errors import EngineError
-from ..pose2mesh.body_network import BodyMesh, load_body_network, shipped_weights
+from ..pose2mesh.body_network import load_body_network, shipped_weights
 from ..pose2mesh.observation import Observation, observe
 
 BATCH = 64
@@ -75,11 +75,6 @@ class Lifter:
         self.name = weights
         self.device = device
         self.network = load_body_network(shipped_weights(weights), device)
-
-    @property
-    def mesh(self) -> BodyMesh:
-        """The coarse mesh of the vertices it returns."""
-        return self.network.mesh
 
     @property
     def vertex_ids(self) -> np.ndarray:

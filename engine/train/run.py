@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ..body.model import BodyModel
 from ..pose2mesh.body_network import BodyNetwork, load_body_network, save_body_network
@@ -38,17 +40,15 @@ def run(
     body = BodyModel.load("open_body")
     motions = load_motions(motions_path, body, unique_only=False)
     given = load_body_network(init) if init is not None and init.suffix == ".safetensors" else None
-    mesh = given.mesh if given else build_body_mesh(body, motions, config.vertices, config.seed)
+    mesh = build_body_mesh(body, motions, config.vertices, config.seed) if given is None else given.mesh
     torch.manual_seed(config.seed)
     network = BodyNetwork(config.network, mesh)
     if init is not None and not checkpoint.exists():
-        load_matching(network, init)
+        load_matching(network, load_checkpoint(init) if given is None else given.state_dict())
     on_device = motions.to(device)
     for number, stage in enumerate(config.stages):
-        ids = (
-            mesh.vertex_ids if stage.stage == "mesh" else mesh.vertex_ids[:0]
-        )  # lifting looks at no vertices
-        points = BodyTorch(body, ids, device)
+        looked_at = mesh.vertex_ids if stage.stage == "mesh" else mesh.vertex_ids[:0]
+        points = BodyTorch(body, looked_at, device)
         train(
             network,
             points,
@@ -66,11 +66,13 @@ def run(
     return path
 
 
-def load_matching(network: BodyNetwork, init: Path) -> None:
-    """Take over every tensor whose name and shape agree, from a checkpoint or from a weight file."""
-    if init.suffix == ".safetensors":
-        given = load_body_network(init).state_dict()
-    else:
-        given = torch.load(init, weights_only=True, map_location="cpu")["network"]
+def load_checkpoint(path: Path) -> dict[str, Tensor]:
+    """The weights in a `checkpoint.pt`."""
+    weights: dict[str, Tensor] = torch.load(path, weights_only=True, map_location="cpu")["network"]
+    return weights
+
+
+def load_matching(network: BodyNetwork, given: Mapping[str, Tensor]) -> None:
+    """Take over every tensor whose name and shape agree."""
     own = network.state_dict()
     network.load_state_dict(own | {k: v for k, v in given.items() if k in own and v.shape == own[k].shape})

@@ -91,7 +91,7 @@ def test_every_step_buys_what_it_should(model: BodyModel) -> None:
     torch = pytest.importorskip("torch")
     lift = pytest.importorskip("engine.pipeline.lift")
     lifter = lift.Lifter("open_body_light", torch.device("cpu"))
-    body = PointBody.of(model, lifter.mesh.vertex_ids, landmarks=True)
+    body = PointBody.of(model, lifter.vertex_ids, landmarks=True)
     world_stage = pytest.importorskip("engine.pipeline.world")
     soles = world_stage.sole_points(model)
     rows: dict[str, list[tuple[float, ...]]] = {}
