@@ -84,7 +84,7 @@ class Watch:
 
     def _insist(self) -> None:
         time.sleep(OBEY_SECONDS)
-        self._wire.try_send(Cancelled())
+        self._wire.last_word(Cancelled())
         self._die(EXIT_CANCELLED)
 
     def _watch_parent(self) -> None:
@@ -95,7 +95,7 @@ class Watch:
 
     def _die(self, code: int, error: EngineError | None = None) -> None:
         if error is not None:
-            self._wire.try_send(Error(error.text, error.kind))
+            self._wire.last_word(Error(error.text, error.kind))
         with contextlib.suppress(OSError):
             temporary_path(self._out).unlink(missing_ok=True)
         self._leave(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -34,15 +35,14 @@ class Wire:
         with self._sending:
             messages.send(self._sink, message)
 
-    def try_send(self, message: AnyMessage) -> None:
-        """Send unless somebody is in the middle of sending; what comes out is never half a message."""
+    def last_word(self, message: AnyMessage) -> None:
+        """Send unless somebody is in the middle of sending; what comes out is never half a message.
+
+        The process is about to end: whoever wants to send from now on waits for that.
+        """
         if self._sending.acquire(timeout=0.1):
-            try:
+            with contextlib.suppress(OSError):
                 messages.send(self._sink, message)
-            except OSError:
-                pass
-            finally:
-                self._sending.release()
 
     def receive(self) -> AnyMessage | None:
         """The next message, None when the add-on is gone. Raises ProtocolError for anything else."""
