@@ -17,11 +17,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "config",
-        help="a shipped configuration (open_body_light, or published_* of docs/published-training.md) or a "
-        ".toml file",
+        help="a shipped configuration (open_body_light, open_body_quality, or published_* of "
+        "docs/published-training.md) or a .toml file",
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder for weights, checkpoint and log")
-    parser.add_argument("--init", type=Path, help="checkpoint.pt or weight file to start from")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for weights, checkpoint, log and curves"
+    )
+    parser.add_argument("--init", type=Path, help="checkpoint.pt or weight file to go on from")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
     own = parser.add_argument_group("our own networks")
@@ -50,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         config = load_config(args.config)
         if args.motions is None:
             raise EngineError(f"{args.config} is trained on motions: give a motion file with --motions.")
-        if args.seconds:
+        if args.seconds is not None:
             config = shortened(config, args.seconds)
         weights = train(config, args.motions, args.out, device, args.init, args.compile)
     print(json.dumps({"weights": str(weights)}) if args.json else f"Wrote {weights}.")

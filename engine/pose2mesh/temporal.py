@@ -47,6 +47,9 @@ class TemporalPoseNet(PoseNet):
             TimeMixer(config.hidden, config.temporal_width, config.temporal_kernel, 2**stage)
             for stage in range(config.stages)
         )
+        self.mixing = True
+        """Whether the frames around a frame are looked at; a training that begins with frames on their own says
+        no."""
 
     @property
     def reach(self) -> int:
@@ -58,5 +61,7 @@ class TemporalPoseNet(PoseNet):
         clips = joints if joints.ndim == 4 else joints[:, None]
         y = self.w1(clips.flatten(2))
         for stage, mixer in zip(self.linear_stages, self.mixers, strict=True):
-            y = mixer(stage(y.flatten(0, 1)).view_as(y))
+            y = stage(y.flatten(0, 1)).view_as(y)
+            if self.mixing:
+                y = mixer(y)
         return self.w2(y).view(*joints.shape[:-1], 3)  # type: ignore[no-any-return]

@@ -1,30 +1,36 @@
-"""The training loop: PoseNet first, then PoseNet and MeshNet together; resumable, on CPU or CUDA."""
+"""One stage of training: PoseNet on its own, what mixes its frames, or MeshNet; resumable, on CPU or CUDA."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
+from pickle import UnpicklingError
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..errors import EngineError
 from ..pose2mesh.body_network import BodyNetwork
 from ..pose2mesh.observation import Observation
 from ..pose2mesh.temporal import TemporalPoseNet
 from . import parallel
+from .averaging import WeightAverage
 from .body_torch import BodyTorch
 from .detector_noise import DetectorNoise
 from .motions import MotionSet
 from .synthesis import Pairs, Synthesis, draw_bones, draw_cameras, draw_rotations, film
 
 WARM_UP = 300
-"""Steps of rising learning rate, also after a resumption."""
+"""Steps of rising learning rate at the beginning of a stage."""
+LOG_EVERY = 200
+"""Steps that a line of the log is the mean of."""
+SAVE_EVERY = 1000
+STAGES = ("lift", "time", "mesh")
 
 
 @dataclass(frozen=True)
@@ -32,15 +38,20 @@ class Schedule:
     """One stage of training.
 
     Attributes:
-        stage: "lift" trains PoseNet alone, "time" only what mixes its features along time, "mesh" PoseNet and
-            MeshNet.
+        stage: "lift" trains PoseNet on frames on their own, "time" only what mixes its features along time,
+            "mesh" PoseNet and MeshNet.
         steps, batch, learning_rate: AdamW with a short warm-up and a cosine decay to zero.
         mesh_batch: in stage "mesh", how many samples of the batch MeshNet, the slower of the two, sees.
         frames: length of the clips that a batch is made of; 1 for a network that sees frames on their own.
         views: cameras that film each posed body.
         lift_rate: in stage "mesh", PoseNet's learning rate as a fraction; 0 leaves it as it is.
+        average: decay per step of the running average of the weights that the stage hands on; 0 hands on the
+            weights of its last step.
         seconds: stop (and decay) by wall clock instead of steps when positive.
         seed: of everything that is drawn.
+
+    Raises:
+        ValueError: no training can be made of these; says what to put instead.
     """
 
     stage: str
@@ -51,8 +62,38 @@ class Schedule:
     frames: int = 1
     views: int = 1
     lift_rate: float = 0.3
+    average: float = 0.0
     seconds: float = 0.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail, or mean nothing, in the middle of a training."""
+        for wrong, problem in self._problems():
+            if wrong:
+                raise ValueError(problem)
+
+    def _problems(self) -> Iterator[tuple[bool, str]]:
+        yield self.stage not in STAGES, f"stage is {self.stage!r}: make it one of {', '.join(STAGES)}"
+        for name, least in (("steps", 1), ("batch", 2), ("mesh_batch", 2), ("frames", 1), ("views", 1)):
+            value = getattr(self, name)
+            yield value < least, f"{name} is {value}: make it {least} or more"
+        for name in ("learning_rate", "lift_rate", "seconds", "seed"):
+            value = getattr(self, name)
+            yield not 0 <= value < math.inf, f"{name} is {value}: make it 0 or more"
+        yield not 0 <= self.average < 1, f"average is {self.average}: make it 0 or more, and less than 1"
+        clip = self.frames * self.views
+        yield (
+            self.batch % clip > 0,
+            (f"batch is {self.batch}, which is no multiple of frames times views, {clip}: make it one"),
+        )
+        yield (
+            self.stage == "time" and self.frames == 1,
+            ('stage "time" sees clips of 1 frame, in which there is no time: set frames to 2 or more'),
+        )
+        yield (
+            self.stage == "mesh" and self.mesh_batch > self.batch,
+            (f"mesh_batch is {self.mesh_batch}, more than the batch of {self.batch}: make it at most that"),
+        )
 
 
 def draw_pairs(
@@ -109,39 +150,47 @@ def train(
     number: int,
     noise: DetectorNoise | None = None,
     synthesis: Synthesis | None = None,
-    log_every: int = 200,
     compiled: bool = False,
+    report: Callable[[float, Mapping[str, float]], None] | None = None,
 ) -> None:
     """Run one stage and keep `checkpoint` up to date; the log goes beside it as `.jsonl`.
+
+    Every step seeds itself, so that on a CPU a resumed training that counts steps ends with the same numbers
+    to the last bit as one that was never stopped. (On CUDA sums are not repeatable to the bit.)
 
     Args:
         number: of the stage in its configuration. A checkpoint that lies further on makes this a no-op, one
             within the stage is resumed, one of the stage before gives the weights.
         compiled: let `torch.compile` fuse PoseNet's step, which pays on CUDA.
+        report: told after every step how much is done, 0 to 1, and the losses of the last line of the log.
+
+    Raises:
+        EngineError: the checkpoint is damaged or another configuration's, or the loss is no longer a number.
     """
     noise, synthesis = noise or DetectorNoise(), synthesis or Synthesis()
-    network.to(body.device).train()
-    optimizer = _optimizer(network, schedule)
-    progress = _resume(network, optimizer, checkpoint, number)
+    network.to(body.device)
+    rates = _choose_parts(network, schedule)
+    parameters = [parameter for part in rates for parameter in part.parameters()]
+    optimizer = torch.optim.AdamW(
+        [{"params": list(part.parameters()), "full_lr": rate} for part, rate in rates.items()],
+        weight_decay=1e-4,
+        betas=(0.9, 0.98),
+    )
+    average = WeightAverage(network, rates, schedule.average)
+    progress = _resume(network, optimizer, average, checkpoint, number)
     if progress is None:
+        _release(network)
         return
-    if schedule.stage == "time":  # few clips make a batch: too few to go on learning about poses from them
-        lifter = cast(TemporalPoseNet, network.network.pose_lifter)
-        lifter.linear_stages.eval()
-        network.requires_grad_(False)
-        lifter.mixers.requires_grad_(True)
-    elif schedule.stage == "mesh" and schedule.lift_rate == 0:
-        network.network.pose_lifter.eval().requires_grad_(False)
-    seed = schedule.seed + 1000 * number + progress.step + 1_000_003 * parallel.rank()
-    generator = torch.Generator(device=body.device).manual_seed(seed)
+    generator = torch.Generator(device=body.device)
     edges = _edges(network, body.device)
-    before, started = progress.elapsed, time.perf_counter()
-    first, sums = progress.step, Counter[str]()
+    before, started, rate = progress.elapsed, time.perf_counter(), 0.0
+    log = _Log(checkpoint.with_suffix(".jsonl"), schedule, number)
     lift = torch.compile(network.lift, dynamic=False) if compiled else network.lift
     while (done := parallel.agree(network, _share_done(schedule, progress))) < 1:
-        warm = min(1.0, (progress.step - first + 1) / WARM_UP)
+        generator.manual_seed(_seed(schedule.seed, number, progress.step, parallel.rank()))
+        rate = min(1.0, (progress.step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
         for group in optimizer.param_groups:
-            group["lr"] = group["full_lr"] * warm * 0.5 * (1 + math.cos(math.pi * done))
+            group["lr"] = group["full_lr"] * rate
         pairs = draw_pairs(
             body, motions, schedule.batch, noise, synthesis, generator, schedule.frames, schedule.views
         )
@@ -149,26 +198,24 @@ def train(
             losses = compute_losses(network, pairs, edges, schedule, lift)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(torch.stack(list(losses.values())).sum())
-        parallel.average_gradients(network.parameters())
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 100.0)
+        parallel.average_gradients(parameters)
+        torch.nn.utils.clip_grad_norm_(parameters, 100.0)
         optimizer.step()
+        average.update()
         progress.step += 1
         progress.elapsed = before + time.perf_counter() - started
-        sums.update({name: float(loss.detach()) for name, loss in losses.items()})
-        if progress.step % log_every == 0 and parallel.rank() == 0:
-            samples = (progress.step - first) * schedule.batch * parallel.processes()
-            speed = samples / (progress.elapsed - before)
-            means = {name: round(value / log_every, 2) for name, value in sums.items()}
-            _log(
-                checkpoint,
-                {"stage": schedule.stage, "step": progress.step, **means, "samples_per_s": round(speed)},
-            )
-            sums.clear()
-        if progress.step % (5 * log_every) == 0:
-            _save(network, optimizer, progress, checkpoint)
-    network.requires_grad_(True)
+        log.add(losses)
+        if progress.step % LOG_EVERY == 0:
+            log.write(progress, schedule.learning_rate * rate)
+        if progress.step % SAVE_EVERY == 0:
+            _save(network, optimizer, average, progress, checkpoint)
+        if report is not None:
+            report(min(_share_done(schedule, progress), 1.0), log.last)
+    log.write(progress, schedule.learning_rate * rate)
+    average.hand_over()
+    _release(network)
     progress.finished = True
-    _save(network, optimizer, progress, checkpoint)
+    _save(network, optimizer, average, progress, checkpoint)
 
 
 def compute_losses(
@@ -196,18 +243,87 @@ def compute_losses(
     return losses
 
 
-def _optimizer(network: BodyNetwork, schedule: Schedule) -> torch.optim.AdamW:
-    trained: nn.Module = network.network.pose_lifter
-    if schedule.stage == "time":
-        trained = cast(TemporalPoseNet, trained).mixers
-    lifter = {"params": list(trained.parameters()), "full_lr": schedule.learning_rate}
-    groups = [lifter]
-    if schedule.stage == "mesh":
-        lifter["full_lr"] = schedule.learning_rate * schedule.lift_rate
-        groups.append(
-            {"params": list(network.network.pose2mesh.parameters()), "full_lr": schedule.learning_rate}
-        )
-    return torch.optim.AdamW(groups, lr=schedule.learning_rate, weight_decay=1e-4, betas=(0.9, 0.98))
+def _choose_parts(network: BodyNetwork, schedule: Schedule) -> dict[nn.Module, float]:
+    """The modules that the stage trains, with their learning rates; all others are frozen, their batch norms
+    too.
+    """
+    lifter, full = network.network.pose_lifter, schedule.learning_rate
+    own = {name: part for name, part in lifter.named_children() if name != "mixers"}
+    rates: dict[nn.Module, float]
+    if schedule.stage == "lift":
+        rates = dict.fromkeys(own.values(), full)
+    elif schedule.stage == "time":  # few clips make a batch: too few to go on learning about poses from them
+        rates = {lifter.get_submodule("mixers"): full}
+    else:
+        rates = {network.network.pose2mesh: full}
+        if schedule.lift_rate > 0:
+            rates[lifter] = full * schedule.lift_rate
+    if isinstance(lifter, TemporalPoseNet):
+        lifter.mixing = schedule.stage != "lift"
+    network.eval().requires_grad_(False)
+    for part in rates:
+        part.train().requires_grad_(True)
+    return rates
+
+
+def _release(network: BodyNetwork) -> None:
+    """The reverse of `_choose_parts`."""
+    network.requires_grad_(True)
+    if isinstance(network.network.pose_lifter, TemporalPoseNet):
+        network.network.pose_lifter.mixing = True
+
+
+def _seed(*numbers: int) -> int:
+    """One 32-bit seed, which is what torch's generator takes on a CPU, from several numbers."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+class _Log:
+    """Means of the losses over some steps, a JSON object per line.
+
+    Args:
+        path: of the file; only the first process writes it.
+        schedule, number: the stage.
+    """
+
+    def __init__(self, path: Path, schedule: Schedule, number: int) -> None:
+        self._path, self._schedule, self._number = path, schedule, number
+        self._sums: dict[str, Tensor] = {}
+        self._steps = 0
+        self._since = time.perf_counter()
+        self.last: dict[str, float] = {}
+
+    def add(self, losses: Mapping[str, Tensor]) -> None:
+        """Take in a step, without waiting for the device."""
+        for name, loss in losses.items():
+            self._sums[name] = self._sums.get(name, 0.0) + loss.detach()
+        self._steps += 1
+
+    def write(self, progress: Progress, learning_rate: float) -> None:
+        """A line about the steps since the last one, if there were any."""
+        if self._steps == 0:
+            return
+        self.last = {name: round(float(total) / self._steps, 2) for name, total in self._sums.items()}
+        if not all(math.isfinite(loss) for loss in self.last.values()):
+            raise EngineError(
+                f'The loss of stage "{self._schedule.stage}" is no longer a number: lower its learning_rate.'
+            )
+        at_once = self._schedule.batch * parallel.processes()
+        now = time.perf_counter()
+        entry = {
+            "number": self._number,
+            "stage": self._schedule.stage,
+            "step": progress.step,
+            "samples": progress.step * at_once,
+            "seconds": round(progress.elapsed, 1),
+            "learning_rate": float(f"{learning_rate:.4g}"),
+            "losses": self.last,
+            "samples_per_s": round(self._steps * at_once / (now - self._since)),
+        }
+        if parallel.rank() == 0:
+            with self._path.open("a") as log:
+                log.write(json.dumps(entry) + "\n")
+        self._sums, self._steps, self._since = {}, 0, now
 
 
 def _edges(network: BodyNetwork, device: torch.device) -> Tensor:
@@ -224,34 +340,49 @@ def _share_done(schedule: Schedule, progress: Progress) -> float:
 
 
 def _resume(
-    network: BodyNetwork, optimizer: torch.optim.Optimizer, checkpoint: Path, number: int
+    network: BodyNetwork,
+    optimizer: torch.optim.Optimizer,
+    average: WeightAverage,
+    checkpoint: Path,
+    number: int,
 ) -> Progress | None:
+    """Go on from the checkpoint, if there is one; None where the stage is done already."""
     if not checkpoint.exists():
         return Progress(number)
-    state = torch.load(checkpoint, weights_only=True, map_location=next(network.parameters()).device)
-    network.load_state_dict(state["network"])
-    progress = Progress(**state["progress"])
-    if progress.stage > number or (progress.stage == number and progress.finished):
-        return None
-    if progress.stage < number:
-        return Progress(number)
-    optimizer.load_state_dict(state["optimizer"])
+    try:
+        state = torch.load(checkpoint, weights_only=True, map_location=next(network.parameters()).device)
+        network.load_state_dict(state["network"])
+        progress = Progress(**state["progress"])
+        if progress.stage > number or (progress.stage == number and progress.finished):
+            return None
+        if progress.stage < number:
+            return Progress(number)
+        optimizer.load_state_dict(state["optimizer"])
+        average.resume(state.get("average", {}), progress.step)
+    except (RuntimeError, ValueError, KeyError, TypeError, OSError, EOFError, UnpicklingError) as error:
+        raise EngineError(
+            f"{checkpoint} is damaged or another configuration's: delete it to begin anew, or choose another "
+            "folder."
+        ) from error
     return progress
 
 
-def _save(network: BodyNetwork, optimizer: torch.optim.Optimizer, progress: Progress, path: Path) -> None:
-    if parallel.rank() > 0:
-        return
-    state = {
-        "network": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "progress": asdict(progress),
-    }
-    temporary = path.with_suffix(".partial")
-    torch.save(state, temporary)
-    temporary.replace(path)
-
-
-def _log(checkpoint: Path, entry: dict[str, object]) -> None:
-    with checkpoint.with_suffix(".jsonl").open("a") as log:
-        log.write(json.dumps(entry) + "\n")
+def _save(
+    network: BodyNetwork,
+    optimizer: torch.optim.Optimizer,
+    average: WeightAverage,
+    progress: Progress,
+    path: Path,
+) -> None:
+    """The first process writes, all others wait for it, for they may read the file next."""
+    if parallel.rank() == 0:
+        state = {
+            "network": network.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "average": {} if progress.finished else average.state(),  # handed over
+            "progress": asdict(progress),
+        }
+        temporary = path.with_suffix(".partial")
+        torch.save(state, temporary)
+        temporary.replace(path)
+    parallel.wait()

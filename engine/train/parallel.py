@@ -64,3 +64,9 @@ def agree(network: nn.Module, done: float) -> float:
     word = torch.tensor([done], device=next(network.parameters()).device)
     dist.broadcast(word, 0)
     return float(word)
+
+
+def wait() -> None:
+    """Until all processes are here."""
+    if processes() > 1:
+        dist.barrier()

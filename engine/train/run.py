@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import Tensor
 
 from ..body.model import BodyModel
+from ..errors import EngineError
 from ..pose2mesh.body_network import BodyNetwork, load_body_network, save_body_network
 from . import parallel
 from .body_torch import BodyTorch
 from .config import TrainConfig
+from .curves import draw_curves
 from .linear_maps import build_body_mesh
 from .loop import train
 from .motions import load_motions
@@ -26,17 +30,26 @@ def run(
     init: Path | None = None,
     compiled: bool = False,
 ) -> Path:
-    """Train and save; returns the weight file.
+    """Train all stages and save; returns the weight file.
 
     Args:
-        out: folder for the weight file, `checkpoint.pt` and its log `checkpoint.jsonl`.
+        out: folder for the weight file, `checkpoint.pt`, its log `checkpoint.jsonl`, and the losses drawn,
+            `curves.png`.
         device: see `parallel.join` for several.
-        init: a checkpoint or a weight file to start from; what has the same shape is taken.
+        init: a checkpoint or a weight file to go on from; what has the same shape is taken.
         compiled: see `loop.train`.
+
+    Raises:
+        EngineError: the motions, the weights to go on from or the checkpoint in `out` cannot be used.
     """
+    from tqdm import tqdm
+
     device = parallel.join(device)
-    out.mkdir(parents=True, exist_ok=True)
-    checkpoint = out / "checkpoint.pt"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EngineError(f"The folder {out} cannot be made ({error}): choose another.") from error
+    checkpoint, weights = out / "checkpoint.pt", out / f"{config.name}.safetensors"
     body = BodyModel.load("open_body")
     motions = load_motions(motions_path, body, unique_only=False)
     given = load_body_network(init) if init is not None and init.suffix == ".safetensors" else None
@@ -46,29 +59,55 @@ def run(
     if init is not None and not checkpoint.exists():
         load_matching(network, load_checkpoint(init) if given is None else given.state_dict())
     on_device = motions.to(device)
+    first = parallel.rank() == 0
     for number, stage in enumerate(config.stages):
+        if first:
+            draw_curves(checkpoint.with_suffix(".jsonl"), out / "curves.png")
         looked_at = mesh.vertex_ids if stage.stage == "mesh" else mesh.vertex_ids[:0]
         points = BodyTorch(body, looked_at, device)
-        train(
-            network,
-            points,
-            on_device,
-            stage,
-            checkpoint,
-            number,
-            config.noise,
-            config.synthesis,
-            compiled=compiled,
-        )
-    path = out / f"{config.name}.safetensors"
-    if parallel.rank() == 0:
-        save_body_network(network, path, {"config": config.name, "motions": motions_path.name})
-    return path
+        with tqdm(
+            total=1.0,
+            desc=f"{stage.stage} ({number + 1}/{len(config.stages)})",
+            bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}",
+            file=sys.stderr,
+            disable=not first,
+        ) as bar:
+
+            def report(done: float, losses: Mapping[str, float], bar: tqdm[object] = bar) -> None:
+                bar.set_postfix(losses, refresh=False)
+                bar.update(done - bar.n)
+
+            train(
+                network,
+                points,
+                on_device,
+                stage,
+                checkpoint,
+                number,
+                config.noise,
+                config.synthesis,
+                compiled,
+                report,
+            )
+    if first:
+        draw_curves(checkpoint.with_suffix(".jsonl"), out / "curves.png")
+        save_body_network(network, weights, {"config": config.name, "motions": motions_path.name})
+    return weights
 
 
 def load_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The weights in a `checkpoint.pt`."""
-    weights: dict[str, Tensor] = torch.load(path, weights_only=True, map_location="cpu")["network"]
+    """The weights in a `checkpoint.pt`: of an unfinished stage their average, where it keeps one.
+
+    Raises:
+        EngineError: there are none.
+    """
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        weights: dict[str, Tensor] = state["network"] | state.get("average", {})
+    except (RuntimeError, KeyError, TypeError, OSError, EOFError, UnpicklingError) as error:
+        raise EngineError(
+            f"{path} holds no weights to go on from: give a checkpoint.pt of this command, or a .safetensors."
+        ) from error
     return weights
 
 

@@ -29,7 +29,7 @@ def trained(small: TrainConfig, motion_file: Path, tmp_path_factory: pytest.Temp
 
 def test_training_learns(trained: Path, motion_file: Path, small: TrainConfig, tmp_path: Path) -> None:
     untrained = run(
-        replace(small, stages=(Schedule("mesh", 1, 4, 0.0),)), motion_file, tmp_path, torch.device("cpu")
+        replace(small, stages=(Schedule("mesh", 1, 4, 0.0, mesh_batch=4),)), motion_file, tmp_path, torch.device("cpu")
     )
     before = evaluate_weights(str(untrained), motion_file, torch.device("cpu"))
     after = evaluate_weights(str(trained), motion_file, torch.device("cpu"))
