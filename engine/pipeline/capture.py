@@ -35,6 +35,8 @@ from .world import World, posed_joints, stand_on_ground
 
 NETWORKS = {"quality": "open_body_quality", "light": "open_body_light"}
 """The weights that ship for the open body: the first looks at the frames around each frame, too."""
+POSE_MODELS = {"quality": "heavy", "light": "full"}
+"""The 2D pose model that goes with each network: depth is read off small differences in the picture."""
 WRITE_CHUNK = 32
 """Frames of full vertices in memory at a time."""
 
@@ -50,7 +52,7 @@ class CaptureOptions:
         body: "open_body", or the name of an imported body.
         smoothing: 0 none, 1 the default.
         focal_px: focal length in pixels where it is known.
-        pose_model: the 2D pose model, "full" or "heavy".
+        pose_model: the 2D pose model, "full" or "heavy"; None takes the one that goes with the network.
         network: one of `NETWORKS`; an imported body has its own.
     """
 
@@ -60,8 +62,13 @@ class CaptureOptions:
     body: str = "open_body"
     smoothing: float = 1.0
     focal_px: float | None = None
-    pose_model: str = "full"
+    pose_model: str | None = None
     network: str = "quality"
+
+    @property
+    def pose_bundle(self) -> Path:
+        """The 2D pose model's file."""
+        return bundle_path(self.pose_model or POSE_MODELS[self.network])
 
 
 @dataclass(frozen=True)
@@ -236,7 +243,7 @@ def detect_people(
     preview = None
     index, times = [], []
     with watch("pose2d"):
-        landmarker = Landmarker(options.people, bundle_path(options.pose_model))
+        landmarker = Landmarker(options.people, options.pose_bundle)
 
     def look(frame: Frame, window: Window) -> np.ndarray:
         with watch("look"):

@@ -1,7 +1,7 @@
 """MediaPipe's PoseLandmarker (BlazePose GHUM): 33 landmarks of every person in a frame.
 
 Valentin Bazarevsky et al., "BlazePose: On-device Real-time Body Pose Tracking", 2020. The Tasks API in VIDEO
-mode, on the CPU, from the bundle that ships (`tools/build_pose_bundle.py`); nothing is downloaded or sent.
+mode, on the CPU, from a bundle that ships (`tools/build_pose_bundle.py`); nothing is downloaded or sent.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from ..errors import EngineError
 from ..video.frames import Frame
 
 LANDMARKS: Final = 33
-MODELS: Final = ("full", "heavy")  # heavy takes twice the time and is built, not shipped
+MODELS: Final = ("full", "heavy")
+"""Heavy is more precise and takes twice the time."""
 _ASSETS: Final = Path(__file__).parent.parent / "assets"
 BUNDLE: Final = _ASSETS / "pose_landmarker_full.task"
 BYSTANDERS: Final = 2
@@ -29,19 +30,26 @@ BYSTANDERS: Final = 2
 
 
 def bundle_path(model: str) -> Path:
-    """The bundle of one of `MODELS`.
+    """The bundle of one of `MODELS`, to be read by `read_bundle`.
 
     Raises:
-        EngineError: no such model, or it has not been built here.
+        EngineError: no such model.
     """
     if model not in MODELS:
         raise EngineError(f"There is no pose model {model!r}; choose {' or '.join(MODELS)}.")
-    path = _ASSETS / f"pose_landmarker_{model}.task"
-    if not path.is_file():
-        raise EngineError(
-            f"The {model} pose model is not here; build it with `python tools/build_pose_bundle.py {model}`."
-        )
-    return path
+    return _ASSETS / f"pose_landmarker_{model}.task"
+
+
+def read_bundle(path: Path) -> bytes:
+    """A bundle, whole or kept as numbered parts: PATH, or PATH.1, PATH.2, ...
+
+    Raises:
+        EngineError: it is missing.
+    """
+    parts = [path] if path.is_file() else sorted(path.parent.glob(f"{path.name}.[0-9]"))
+    if not parts:
+        raise EngineError(f"The pose model {path} is missing; install the engine again.", "internal")
+    return b"".join(part.read_bytes() for part in parts)
 
 
 class Landmarker:
@@ -49,20 +57,19 @@ class Landmarker:
 
     Args:
         people: how many people the user wants; `BYSTANDERS` more are looked for.
-        bundle: the `.task` file.
+        bundle: see `read_bundle`.
 
     Raises:
         EngineError: the bundle is missing or damaged, or MediaPipe does not start.
     """
 
     def __init__(self, people: int = 1, bundle: Path = BUNDLE) -> None:
-        if not bundle.is_file():
-            raise EngineError(f"The pose model {bundle} is missing; install the engine again.", "internal")
+        data = read_bundle(bundle)
         # Read by MediaPipe's logging when it is loaded.
         os.environ.setdefault("GLOG_minloglevel", "3")
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        self._bundle = bundle
-        self._task = _create("VIDEO", people + BYSTANDERS, bundle)
+        self._bundle = data
+        self._task = _create("VIDEO", people + BYSTANDERS, data)
         self._closer: Any = None
         self._last_ms = -1
         # Until they have once found somebody, when the last part of their graph starts.
@@ -114,7 +121,7 @@ class Landmarker:
         self.close()
 
 
-def _create(mode: str, people: int, bundle: Path) -> Any:
+def _create(mode: str, people: int, bundle: bytes) -> Any:
     """A MediaPipe task; imported here because the import takes a second."""
     with _quiet():
         try:
@@ -122,7 +129,7 @@ def _create(mode: str, people: int, bundle: Path) -> Any:
             from mediapipe.tasks.python.vision import PoseLandmarker, PoseLandmarkerOptions, RunningMode
 
             # A buffer, not a path: MediaPipe's own file reading fails on some unicode paths on Windows.
-            base = BaseOptions(model_asset_buffer=bundle.read_bytes(), delegate=BaseOptions.Delegate.CPU)
+            base = BaseOptions(model_asset_buffer=bundle, delegate=BaseOptions.Delegate.CPU)
             options = PoseLandmarkerOptions(
                 base_options=base, running_mode=RunningMode[mode], num_poses=people
             )

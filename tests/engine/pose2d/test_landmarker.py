@@ -1,5 +1,6 @@
 """MediaPipe runs from the shipped bundle, quietly, and says where people are."""
 
+import io
 import subprocess
 import sys
 import zipfile
@@ -9,8 +10,7 @@ import numpy as np
 import pytest
 
 from engine.errors import EngineError
-from engine.pose2d import landmarker as module
-from engine.pose2d.landmarker import BUNDLE, Landmarker, bundle_path
+from engine.pose2d.landmarker import BUNDLE, MODELS, Landmarker, bundle_path, read_bundle
 from engine.video.decode import VideoFile
 from engine.video.frames import Frame
 
@@ -59,22 +59,30 @@ def test_a_missing_or_damaged_bundle_is_a_sentence(tmp_path: Path) -> None:
         Landmarker(bundle=tmp_path / "bad.task")
 
 
-def test_the_models_to_choose_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_models_to_choose_from(tmp_path: Path) -> None:
     assert bundle_path("full") == BUNDLE
     with pytest.raises(EngineError, match="full or heavy"):
         bundle_path("../full")
-    monkeypatch.setattr(module, "_ASSETS", tmp_path)
-    with pytest.raises(EngineError, match=r"build_pose_bundle.py heavy"):
-        bundle_path("heavy")
+    (tmp_path / "m.task.2").write_bytes(b"second")
+    (tmp_path / "m.task.1").write_bytes(b"first ")
+    assert read_bundle(tmp_path / "m.task") == b"first second"
 
 
-def test_the_bundle_is_what_the_script_makes() -> None:
-    with zipfile.ZipFile(BUNDLE) as archive:
+@pytest.mark.parametrize("model", MODELS)
+def test_the_bundle_is_what_the_script_makes(model: str) -> None:
+    with zipfile.ZipFile(io.BytesIO(read_bundle(bundle_path(model)))) as archive:
         assert archive.testzip() is None
         infos = archive.infolist()
     assert [i.filename for i in infos] == ["pose_detector.tflite", "pose_landmarks_detector.tflite"]
     assert {(i.compress_type, i.date_time) for i in infos} == {(zipfile.ZIP_STORED, (1980, 1, 1, 0, 0, 0))}
-    assert BUNDLE.stat().st_size < 10e6
+
+
+def test_both_models_see_the_same_man() -> None:
+    points = []
+    for model in MODELS:
+        with Landmarker(bundle=bundle_path(model)) as landmarker:
+            points.append(landmarker.detect(next(iter(VideoFile(SAMPLE))))[0, :, :2])
+    assert 0 < np.median(np.linalg.norm(points[0] - points[1], axis=-1)) < 20
 
 
 def test_it_says_nothing() -> None:
