@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import exp, hypot
 from typing import Final
 
 import numpy as np
@@ -18,14 +19,12 @@ from scipy.optimize import linear_sum_assignment
 
 from ..video.frames import Image
 from .appearance import appearance
+from .figure import STRIDE, Figure
 
 FloatArray = NDArray[np.float32]
 Window = tuple[int, int, int, int]  # left, top, right, bottom px
 Look = Callable[[Window], FloatArray]
 
-# Nose, shoulders, elbows, wrists, hips, knees, ankles: the points that say where a body is.
-_CORE: Final = np.array([0, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28])
-_SPREAD: Final = 0.15  # OKS's k: standard deviation of a point over the size of the person
 _SAME: Final = 0.25  # least likeness of one person in two frames
 _SURE: Final = 0.5  # likeness below which a wanted person is looked at from near
 _DUPLICATE: Final = 0.6  # likeness of two detections of one person in one frame
@@ -33,9 +32,9 @@ _COVERED: Final = 0.6  # share of a new person that may lie on a known one; more
 _RETURN: Final = 0.75  # least likeness of one person who was lost and returned
 _PATIENCE: Final = 60  # frames a person may be unseen and still be looked for by motion
 _PAUSE: Final = 8  # frames between two looks for a person, after many in vain
+_GHOST: Final = 2  # frames a person is looked for, over the frames they were seen
 _FORGET: Final = np.float32(0.05)  # how fast remembered clothes follow the light
 _MOST: Final = 50  # tracks considered at the end
-_STRIDE: Final = 0.02  # how far a lost person gets in a frame, over their size
 
 
 @dataclass(frozen=True)
@@ -54,65 +53,86 @@ class Tracks:
 
 
 @dataclass
-class _Track:
-    """One person's detections so far; when to look for them, and after how many looks in vain."""
+class _Search:
+    """When to look for somebody next: at once where a look found somebody (the detector alone may go on
+    missing them), else ever less often.
 
-    frames: list[int] = field(default_factory=list)
-    points: list[FloatArray] = field(default_factory=list)
-    velocity: FloatArray = field(default_factory=lambda: np.zeros(2, np.float32))
-    clothes: FloatArray | None = None
-    prominence: float = 0.0
-    look_at: int = 0
+    Attributes:
+        due: the next frame.  in_vain: how many looks have been since one found somebody.
+    """
+
+    due: int = 0
     in_vain: int = 0
 
+    def looked(self, frame: int, found: bool) -> None:
+        self.in_vain = 0 if found else self.in_vain + 1
+        self.due = frame + min(1 + self.in_vain // 2, _PAUSE)
+
+
+@dataclass
+class _Track:
+    """One person's detections so far, and how they are looked for.
+
+    Attributes:
+        near: somebody whom the last look found near where this person was lost: perhaps this person.
+    """
+
+    frames: list[int] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+    velocity: tuple[float, float] = (0.0, 0.0)
+    clothes: FloatArray | None = None
+    prominence: float = 0.0
+    search: _Search = field(default_factory=_Search)
+    near: _Track | None = None
+
     def add(self, frame: int, one: _Seen, weight: float) -> None:
-        points, clothes = one.points, one.clothes
+        figure, clothes = one.figure, one.clothes
         if self.frames and one.likeness >= _SURE:  # a doubtful detection says little about motion
-            moved = (_centre(points) - _centre(self.points[-1])) / (frame - self.frames[-1])
-            self.velocity += ((moved - self.velocity) * 0.3).astype(np.float32)
+            gap, before = frame - self.frames[-1], self.figures[-1].centre
+            x, y = ((new - old) / gap for new, old in zip(figure.centre, before, strict=True))
+            self.velocity = self.velocity[0] * 0.7 + x * 0.3, self.velocity[1] * 0.7 + y * 0.3
         if clothes is not None:
             self.clothes = (
                 clothes if self.clothes is None else self.clothes + (clothes - self.clothes) * _FORGET
             )
         self.frames.append(frame)
-        self.points.append(points)
+        self.figures.append(figure)
         self.prominence += weight
-        self.looked(frame, True)
+        self.search.looked(frame, True)
+        self.near = None
 
-    def looked(self, frame: int, found: bool) -> None:
-        """Look again at once where a look found somebody (the detector alone may go on missing them), else
-        ever less often.
-        """
-        self.in_vain = 0 if found else self.in_vain + 1
-        self.look_at = frame + min(1 + self.in_vain // 2, _PAUSE)
+    def missed(self, frame: int) -> bool:
+        """Whether to go on looking: for somebody seen once or twice, who may be a ghost, not for long."""
+        return frame - self.frames[-1] <= min(_GHOST * len(self.frames), _PATIENCE)
 
-    def predict(self, frame: int) -> FloatArray:
-        """Where the last points would be now; the motion fades out while nothing confirms it."""
-        gap = frame - self.frames[-1]
-        points = self.points[-1].copy()
-        points[:, :2] += self.velocity * np.float32(10 * (1 - np.exp(-gap / 10)))
-        return points
+    def predict(self, frame: int) -> Figure:
+        """Where the last figure would be now; the motion fades out while nothing confirms it."""
+        way = 10 * (1 - exp(-(frame - self.frames[-1]) / 10))
+        return self.figures[-1].moved(self.velocity[0] * way, self.velocity[1] * way)
 
 
 class _Seen:
     """One detection of the present frame."""
 
     def __init__(self, points: FloatArray, image: Image | None) -> None:
-        self.points = points
-        self.confidence = float(points[_CORE, 2].mean())
+        self.figure = Figure(points)
         self.clothes = None if image is None else appearance(image, points)
         self.track: _Track | None = None
         self.likeness = 0.0
 
     def order(self) -> tuple[float, float]:
         """Known people first, the most prominent before the others; then the surest."""
-        return (-self.track.prominence if self.track else 1.0, -self.confidence)
+        return (-self.track.prominence if self.track else 1.0, -self.figure.confidence)
 
     def repeats(self, other: _Seen) -> bool:
         """Whether this is a second detection of `other`; nobody new starts on top of somebody known."""
-        if self.track is None and _covered(self.points, other.points) > _COVERED:
+        if self.track is None and self.figure.covered(other.figure) > _COVERED:
             return True
-        return _likeness(self.points, other.points, 1) > _DUPLICATE
+        return self.equals(other)
+
+    def equals(self, other: _Seen) -> bool:
+        """Whether the two are one pose at one place."""
+        return self.figure.likeness(other.figure, 1) > _DUPLICATE
 
 
 class Tracker:
@@ -126,6 +146,7 @@ class Tracker:
         self._people = people
         self._tracks: list[_Track] = []
         self._frames = 0
+        self._search = _Search()
 
     def add(self, detections: FloatArray, image: Image | None = None, look: Look | None = None) -> None:
         """The next frame.
@@ -140,6 +161,7 @@ class Tracker:
         frame, self._frames = self._frames, self._frames + 1
         seen = [_Seen(points, image) for points in detections]
         self._match(frame, seen)
+        direct = list(seen)
         looks: list[tuple[_Track | None, list[_Seen]]] = []
         if image is not None and look is not None:
             looks = [
@@ -156,11 +178,16 @@ class Tracker:
             if one.track is None:
                 one.track = _Track()
                 self._tracks.append(one.track)
-            one.track.add(frame, one, _weight(one.points, image))
+            one.track.add(frame, one, _weight(one.figure, image))
             kept.append(one)
         for wanted, ones in looks:
+            # Whoever the detector sees anyway is no reason to go on looking.
+            found = [one.track for one in ones if one in kept and not any(map(one.equals, direct))]
             if wanted is not None and wanted.frames[-1] != frame:
-                wanted.looked(frame, any(one is other for one in ones for other in kept))
+                wanted.search.looked(frame, bool(found))
+                wanted.near = next((t for t in found if t and t.frames[0] > wanted.frames[-1]), None)
+            elif wanted is None:
+                self._search.looked(frame, bool(found))
 
     def _match(self, frame: int, seen: list[_Seen]) -> None:
         """Say of every detection whose it is, None for somebody new."""
@@ -170,9 +197,8 @@ class Tracker:
             gap = frame - track.frames[-1]
             guess = track.predict(frame)
             for column, one in enumerate(seen):
-                likeness[row, column] = _likeness(guess, one.points, gap) * _match_clothes(
-                    track.clothes, one.clothes
-                )
+                alike = guess.likeness(one.figure, gap)
+                likeness[row, column] = alike * _match_clothes(track.clothes, one.clothes)
         # A person seen a moment ago comes before one who was lost a while ago.
         patience = np.array([1 - 0.3 * (frame - t.frames[-1]) / _PATIENCE for t in known])[:, None]
         for one in seen:
@@ -186,17 +212,19 @@ class Tracker:
         part.
         """
         sure = [one.track for one in seen if one.likeness >= _SURE]
-        wanted = sorted(self._tracks, key=lambda track: -track.prominence)[: self._people]
-        missing = [t for t in wanted if all(t is not s for s in sure) and frame - t.frames[-1] <= _PATIENCE]
+        alive = [track for track in self._tracks if track.missed(frame)]
+        wanted = sorted(alive, key=lambda track: -track.prominence)[: self._people]
+        missing = [track for track in wanted if all(track is not other for other in sure)]
         if missing:
+            due = [track for track in missing if frame >= track.search.due]
+            about = [track.near or track for track in due]
             return [
-                (track, _window(track.predict(frame), frame - track.frames[-1], image))
-                for track in missing
-                if frame >= track.look_at
+                (track, _window(where.predict(frame), frame - where.frames[-1], image))
+                for track, where in zip(due, about, strict=True)
             ]
-        if len(seen) < self._people:
+        if len(seen) < self._people and frame >= self._search.due:
             parts = _parts(image)
-            return [(None, parts[frame % len(parts)])]
+            return [(None, parts[self._search.in_vain % len(parts)])]
         return []
 
     def leader(self) -> FloatArray | None:
@@ -204,7 +232,7 @@ class Tracker:
         best = max(self._tracks, key=lambda track: track.prominence, default=None)
         if best is None or best.frames[-1] != self._frames - 1:
             return None
-        return best.points[-1]
+        return best.figures[-1].points
 
     def tracks(self) -> Tracks:
         """The most prominent people over all frames so far; fewer than asked for when there were fewer."""
@@ -234,8 +262,7 @@ class _Piece:
     def of(cls, track: _Track, frames: int) -> _Piece:
         seen = np.zeros(frames, bool)
         seen[track.frames] = True
-        some = track.points[:: max(len(track.points) // 100, 1)]
-        return cls(track, seen, float(np.median([_size(points) for points in some])))
+        return cls(track, seen, float(np.median([figure.size for figure in track.figures])))
 
 
 def _joined(tracks: Sequence[_Track], frames: int) -> list[_Track]:
@@ -266,15 +293,14 @@ def _return(one: _Piece, other: _Piece) -> float:
     gap = second.frames[0] - first.frames[-1]
     if not 0 < gap <= _PATIENCE:
         return clothes
-    away = float(np.linalg.norm(_centre(second.points[0]) - _centre(first.points[-1])))
-    away /= max(one.size, other.size)
-    too_far = max(away - 0.3 - 2 * _STRIDE * gap, 0) / (2 * _STRIDE * gap)
-    return float(clothes**0.5) * float(np.exp(-0.5 * too_far**2))
+    away = second.figures[0].away(first.figures[-1]) / max(one.size, other.size)
+    too_far = max(away - 0.3 - 2 * STRIDE * gap, 0) / (2 * STRIDE * gap)
+    return float(clothes**0.5) * exp(-0.5 * too_far**2)
 
 
 def _merged(one: _Track, other: _Track) -> _Track:
     order = sorted(
-        zip(one.frames + other.frames, one.points + other.points, strict=True), key=lambda pair: pair[0]
+        zip(one.frames + other.frames, one.figures + other.figures, strict=True), key=lambda pair: pair[0]
     )
     total = one.prominence + other.prominence
     return _Track([f for f, _ in order], [p for _, p in order], clothes=one.clothes, prominence=total)
@@ -282,7 +308,7 @@ def _merged(one: _Track, other: _Track) -> _Track:
 
 def _filled(frames: int, track: _Track) -> FloatArray:
     """(F,33,3): the track's points; between and beyond them lines with confidence 0."""
-    points = np.stack(track.points)
+    points = np.stack([figure.points for figure in track.figures])
     at = np.arange(frames)
     flat = points[..., :2].reshape(len(points), -1)
     filled = np.zeros((frames, 33, 3), np.float32)
@@ -292,12 +318,11 @@ def _filled(frames: int, track: _Track) -> FloatArray:
     return filled
 
 
-def _window(points: FloatArray, gap: int, image: Image) -> Window:
+def _window(figure: Figure, gap: int, image: Image) -> Window:
     """A square around a person, wider the longer they are lost, cut off at the picture's edge."""
-    low, high = _box(points)
-    half = _size(points) * (0.9 + 0.03 * gap)
+    half = figure.size * (0.9 + 0.03 * gap)
     limit = np.array([image.shape[1], image.shape[0]])
-    centre = np.clip((low + high) / 2, 0, limit)
+    centre = np.clip((np.array(figure.low) + figure.high) / 2, 0, limit)
     left, top = np.clip(centre - half, 0, limit - 1).astype(int)
     right, bottom = np.clip(np.ceil(centre + half), 1, limit).astype(int)
     return int(left), int(top), int(right), int(bottom)
@@ -312,68 +337,16 @@ def _parts(image: Image) -> list[Window]:
     return [(int(x), int(y), int(x) + side, int(y) + side) for y in tops for x in lefts]
 
 
-def _likeness(guess: FloatArray, points: FloatArray, gap: int) -> float:
-    """0-1 for two poses (33,3): mean of keypoint similarity and box overlap.
-
-    After a gap of frames the pose may have changed, so being within reach then counts too.
-    """
-    size = (_size(guess) * _size(points)) ** 0.5
-    distance = np.linalg.norm(guess[_CORE, :2] - points[_CORE, :2], axis=1) / (
-        size * _SPREAD * (1 + 0.05 * (gap - 1))
-    )
-    weight = guess[_CORE, 2] * points[_CORE, 2] + 1e-3
-    similarity = float((np.exp(-0.5 * distance**2) * weight).sum() / weight.sum())
-    likeness = 0.5 * similarity + 0.5 * _overlap(guess, points)
-    if gap > 3:
-        away = float(np.linalg.norm(_centre(guess) - _centre(points))) / (size * _STRIDE * gap)
-        ratio = min(_size(guess), _size(points)) / max(_size(guess), _size(points))
-        likeness = max(likeness, 0.7 * ratio * float(np.exp(-0.5 * away**2)))
-    return likeness
-
-
 def _match_clothes(known: FloatArray | None, seen: FloatArray | None) -> float:
     """How far clothes support that two detections are one person: 0.5 to 1."""
     return 1.0 if known is None or seen is None else 0.5 + 0.5 * float(known @ seen)
 
 
-def _covered(a: FloatArray, b: FloatArray) -> float:
-    """Intersection of two boxes over the smaller one."""
-    low_a, high_a = _box(a)
-    low_b, high_b = _box(b)
-    inner = float(np.prod(np.maximum(np.minimum(high_a, high_b) - np.maximum(low_a, low_b), 0)))
-    return inner / max(min(float(np.prod(high_a - low_a)), float(np.prod(high_b - low_b))), 1.0)
-
-
-def _overlap(a: FloatArray, b: FloatArray) -> float:
-    """Intersection over union of the boxes around the core points."""
-    low_a, high_a = _box(a)
-    low_b, high_b = _box(b)
-    inner = float(np.prod(np.maximum(np.minimum(high_a, high_b) - np.maximum(low_a, low_b), 0)))
-    outer = float(np.prod(high_a - low_a) + np.prod(high_b - low_b)) - inner
-    return inner / max(outer, 1.0)
-
-
-def _box(points: FloatArray) -> tuple[FloatArray, FloatArray]:
-    xy = points[_CORE, :2]
-    return xy.min(0), xy.max(0)
-
-
-def _centre(points: FloatArray) -> FloatArray:
-    centre: FloatArray = np.median(points[_CORE, :2], axis=0).astype(np.float32)
-    return centre
-
-
-def _size(points: FloatArray) -> float:
-    """Diagonal of the box around the core points, px."""
-    low, high = _box(points)
-    return max(float(np.linalg.norm(high - low)), 1.0)
-
-
-def _weight(points: FloatArray, image: Image | None) -> float:
+def _weight(figure: Figure, image: Image | None) -> float:
     """One frame's share of a person's prominence: size, confidence, nearness to the centre of the picture."""
-    weight = _size(points) * float(points[_CORE, 2].mean())
+    weight = figure.size * figure.confidence
     if image is None:
         return weight
-    half = np.array([image.shape[1], image.shape[0]], np.float32) / 2
-    away = float(np.linalg.norm((_centre(points) - half) / half))
-    return weight / float(np.linalg.norm(half)) * (0.5 + 0.5 * float(np.exp(-(away**2))))
+    x, y = image.shape[1] / 2, image.shape[0] / 2
+    away = hypot((figure.centre[0] - x) / x, (figure.centre[1] - y) / y)
+    return weight / hypot(x, y) * (0.5 + 0.5 * exp(-(away**2)))

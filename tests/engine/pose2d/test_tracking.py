@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from engine.pose2d.figure import Figure
 from engine.pose2d.landmarker import Landmarker
 from engine.pose2d.tracking import Tracker, Tracks, Window
 from engine.video.decode import VideoFile
@@ -214,20 +215,96 @@ def test_a_lost_person_is_looked_for_nearby() -> None:
         assert 200 < right - left < 500
 
 
+def test_nobody_is_looked_for_behind_somebody_the_detector_sees() -> None:
+    """The second of two people left; where they were, a look only finds the first once more."""
+    looks: list[int] = []
+
+    def look(window: Window) -> Points:
+        looks.append(frame)
+        return jittered(person(300), rng)[None]
+
+    rng = np.random.default_rng(2)
+    tracker = Tracker(2)
+    for frame in range(90):
+        people = [person(300), person(380)] if frame < 30 else [person(300)]
+        image = paint([(points, RED) for points in people])
+        tracker.add(np.stack(people), image, look)
+    assert looks[0] == 30
+    assert len(looks) <= 15
+    assert (tracker.tracks().visible.sum(1) == [90, 30]).all()
+
+
+def test_a_ghost_is_not_looked_for_long() -> None:
+    asked: list[Window] = []
+
+    def look(window: Window) -> Points:
+        asked.append(window)
+        return np.zeros((0, 33, 3), np.float32)
+
+    tracker = Tracker(1)
+    for frame in range(40):
+        tracker.add(person(300)[None] if frame == 0 else np.zeros((0, 33, 3), np.float32), paint([]), look)
+    near = [right - left for left, _, right, _ in asked if left < 300 < right and right - left > 300]
+    assert len(near) <= 2
+
+
+def test_who_was_found_near_a_lost_person_is_followed_closely() -> None:
+    """Somebody lost in the middle of a leap is found again further off, and from then on looked at there."""
+    windows: dict[int, Window] = {}
+
+    def look(window: Window) -> Points:
+        windows[frame] = window
+        left, _, right, _ = window
+        where = 420 + 4 * frame
+        return person(where, height=90)[None] if left < where < right else np.zeros((0, 33, 3), np.float32)
+
+    tracker = Tracker(1)
+    nobody = np.zeros((0, 33, 3), np.float32)
+    for frame in range(30):
+        tracker.add(person(250)[None] if frame < 10 else nobody, np.full((480, 1000, 3), 128, np.uint8), look)
+    found = min(frame for frame, (left, _, right, _) in windows.items() if left < 420 + 4 * frame < right)
+    assert set(range(found, 30)) <= set(windows)
+    for frame in range(found + 1, 30):
+        left, _, right, _ = windows[frame]
+        assert left < 420 + 4 * frame < right
+        assert right - left < 250
+
+
 def test_the_picture_is_searched_part_by_part_while_somebody_lacks() -> None:
     covered = np.zeros(SIZE, bool)
+    looks = 0
 
     def look(window: Window) -> Points:
         left, top, right, bottom = window
         assert 0 <= left < right <= SIZE[1]
         assert 0 <= top < bottom <= SIZE[0]
         covered[top:bottom, left:right] = True
+        nonlocal looks
+        looks += 1
         return np.zeros((0, 33, 3), np.float32)
 
     tracker = Tracker(1)
     for _ in range(12):
         tracker.add(np.zeros((0, 33, 3), np.float32), paint([]), look)
     assert covered.all()
+    looks = 0
+    for _ in range(80):
+        tracker.add(np.zeros((0, 33, 3), np.float32), paint([]), look)
+    assert looks <= 15
+
+
+def test_a_figure_is_measured_and_compared() -> None:
+    figure, beside = Figure(person(300)), Figure(person(340))
+    assert figure.low == (264, 140)
+    assert figure.high == (336, 340)
+    assert figure.size == pytest.approx(np.hypot(72, 200))
+    assert figure.likeness(figure, 1) == pytest.approx(1.0, abs=1e-6)
+    assert figure.covered(figure) == pytest.approx(1.0)
+    assert figure.covered(beside) == pytest.approx(32 / 72)
+    assert figure.away(beside) == pytest.approx(40)
+    assert 0.2 < figure.likeness(beside, 1) < 0.8
+    assert figure.moved(40, 0).likeness(beside, 1) == pytest.approx(1.0, abs=1e-6)
+    assert figure.likeness(Figure(person(600)), 1) < 0.01 < figure.likeness(Figure(person(600)), 40)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (3, 200, 3), (200, 3, 3)])
