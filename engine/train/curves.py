@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ def _draw_losses(axes: Any, lines: list[dict[str, Any]]) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_major_formatter(EngFormatter())
+    axes.set_xlim(left=0)
     axes.set_xlabel("samples")
     axes.set_ylabel("loss, mm")
     axes.grid(alpha=0.3)
@@ -82,6 +84,7 @@ def _draw_rate(axes: Any, lines: list[dict[str, Any]]) -> None:
 
     samples = [line["samples"] for line in lines]
     axes.plot(samples, [line["learning_rate"] for line in lines], color="0.3", marker="." * (len(lines) < 20))
+    axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.ticklabel_format(axis="y", scilimits=(0, 0))
     axes.xaxis.set_major_formatter(EngFormatter())
@@ -90,5 +93,6 @@ def _draw_rate(axes: Any, lines: list[dict[str, Any]]) -> None:
     axes.grid(alpha=0.3)
 
 
+@cache  # once is enough
 def _warn(sentence: str) -> None:
     print(f"Warning: {sentence}", file=sys.stderr)

@@ -27,7 +27,7 @@ from .synthesis import Pairs, Synthesis, draw_bones, draw_cameras, draw_rotation
 
 WARM_UP = 300
 """Steps of rising learning rate at the beginning of a stage."""
-LOG_EVERY = 200
+LOG_EVERY = 50
 """Steps that a line of the log is the mean of."""
 SAVE_EVERY = 1000
 STAGES = ("lift", "time", "mesh")
@@ -162,7 +162,7 @@ def train(
         number: of the stage in its configuration. A checkpoint that lies further on makes this a no-op, one
             within the stage is resumed, one of the stage before gives the weights.
         compiled: let `torch.compile` fuse PoseNet's step, which pays on CUDA.
-        report: told after every step how much is done, 0 to 1, and the losses of the last line of the log.
+        report: told before every step how much is done, below 1, and the losses of the log's last line.
 
     Raises:
         EngineError: the checkpoint is damaged or another configuration's, or the loss is no longer a number.
@@ -175,6 +175,7 @@ def train(
         [{"params": list(part.parameters()), "full_lr": rate} for part, rate in rates.items()],
         weight_decay=1e-4,
         betas=(0.9, 0.98),
+        fused=True,
     )
     average = WeightAverage(network, rates, schedule.average)
     progress = _resume(network, optimizer, average, checkpoint, number)
@@ -187,6 +188,8 @@ def train(
     log = _Log(checkpoint.with_suffix(".jsonl"), schedule, number)
     lift = torch.compile(network.lift, dynamic=False) if compiled else network.lift
     while (done := parallel.agree(network, _share_done(schedule, progress))) < 1:
+        if report is not None:
+            report(done, log.last)
         generator.manual_seed(_seed(schedule.seed, number, progress.step, parallel.rank()))
         rate = min(1.0, (progress.step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
         for group in optimizer.param_groups:
@@ -209,8 +212,6 @@ def train(
             log.write(progress, schedule.learning_rate * rate)
         if progress.step % SAVE_EVERY == 0:
             _save(network, optimizer, average, progress, checkpoint)
-        if report is not None:
-            report(min(_share_done(schedule, progress), 1.0), log.last)
     log.write(progress, schedule.learning_rate * rate)
     average.hand_over()
     _release(network)

@@ -43,6 +43,12 @@ def join(device: torch.device) -> torch.device:
     return device
 
 
+def leave() -> None:
+    """Part from the others; a process that ends without it may be aborted by its own threads."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Replace every gradient by its mean over the processes, in one exchange."""
     if processes() == 1:

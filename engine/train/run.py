@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -42,8 +43,6 @@ def run(
     Raises:
         EngineError: the motions, the weights to go on from or the checkpoint in `out` cannot be used.
     """
-    from tqdm import tqdm
-
     device = parallel.join(device)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -59,24 +58,11 @@ def run(
     if init is not None and not checkpoint.exists():
         load_matching(network, load_checkpoint(init) if given is None else given.state_dict())
     on_device = motions.to(device)
-    first = parallel.rank() == 0
     for number, stage in enumerate(config.stages):
-        if first:
-            draw_curves(checkpoint.with_suffix(".jsonl"), out / "curves.png")
+        _draw(out)
         looked_at = mesh.vertex_ids if stage.stage == "mesh" else mesh.vertex_ids[:0]
         points = BodyTorch(body, looked_at, device)
-        with tqdm(
-            total=1.0,
-            desc=f"{stage.stage} ({number + 1}/{len(config.stages)})",
-            bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}",
-            file=sys.stderr,
-            disable=not first,
-        ) as bar:
-
-            def report(done: float, losses: Mapping[str, float], bar: tqdm[object] = bar) -> None:
-                bar.set_postfix(losses, refresh=False)
-                bar.update(done - bar.n)
-
+        with _progress_bar(f"{stage.stage} ({number + 1}/{len(config.stages)})") as report:
             train(
                 network,
                 points,
@@ -89,9 +75,10 @@ def run(
                 compiled,
                 report,
             )
-    if first:
-        draw_curves(checkpoint.with_suffix(".jsonl"), out / "curves.png")
+    _draw(out)
+    if parallel.rank() == 0:
         save_body_network(network, weights, {"config": config.name, "motions": motions_path.name})
+    parallel.leave()
     return weights
 
 
@@ -115,3 +102,26 @@ def load_matching(network: BodyNetwork, given: Mapping[str, Tensor]) -> None:
     """Take over every tensor whose name and shape agree."""
     own = network.state_dict()
     network.load_state_dict(own | {k: v for k, v in given.items() if k in own and v.shape == own[k].shape})
+
+
+def _draw(out: Path) -> None:
+    if parallel.rank() == 0:
+        draw_curves(out / "checkpoint.jsonl", out / "curves.png")
+
+
+@contextmanager
+def _progress_bar(title: str) -> Iterator[Callable[[float, Mapping[str, float]], None]]:
+    """The share that is done, the time left and the losses, as `loop.train` reports them."""
+    from tqdm import tqdm
+
+    shape = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
+    with tqdm(total=1.0, desc=title, bar_format=shape, file=sys.stderr, disable=parallel.rank() > 0) as bar:
+
+        def report(done: float, losses: Mapping[str, float]) -> None:
+            if bar.n == 0:  # what was done before a resumption says nothing about the time left
+                bar.initial = bar.n = done
+            bar.set_postfix(losses, refresh=False)
+            bar.update(done - bar.n)
+
+        yield report
+        bar.update(1 - bar.n)

@@ -32,6 +32,8 @@ def _work(rank: int, port: int, folder: str) -> None:
     done = parallel.agree(network, 0.25 + rank)
     gradients = torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
     torch.save({"gradients": gradients, "done": done, "mean": network[1].running_mean}, f"{folder}/{rank}.pt")
+    parallel.wait()
+    parallel.leave()
 
 
 def test_processes_share_gradients_and_the_first_ones_word(tmp_path: Path) -> None:
@@ -54,3 +56,5 @@ def test_alone_nothing_is_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.equal(layer.weight.grad, torch.ones(1, 2))
     assert parallel.agree(layer, 0.5) == 0.5
     assert parallel.join(torch.device("cpu")) == torch.device("cpu")
+    parallel.wait()
+    parallel.leave()

@@ -1,18 +1,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from engine.body.model import BodyModel
+from engine.cli import main
 from engine.errors import EngineError
-from engine.pose2mesh.body_network import body_config, load_body_network
-from engine.train.config import TrainConfig, load_config, shortened
+from engine.pose2mesh.body_network import BodyNetwork, body_config, load_body_network, shipped_weights
+from engine.pose2mesh.observation import Observation
+from engine.train.body_torch import BodyTorch
+from engine.train.config import TrainConfig
+from engine.train.curves import read_log
 from engine.train.evaluate_weights import evaluate_weights
 from engine.train.loop import Schedule
-from engine.train.run import run
+from engine.train.run import load_checkpoint, run
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +37,32 @@ def trained(small: TrainConfig, motion_file: Path, tmp_path_factory: pytest.Temp
     return run(small, motion_file, tmp_path_factory.mktemp("train"), torch.device("cpu"))
 
 
+@pytest.fixture(scope="module")
+def made_once() -> Callable[..., BodyTorch]:
+    made: dict[bytes, BodyTorch] = {}
+
+    def make(body: BodyModel, ids: np.ndarray, device: torch.device) -> BodyTorch:
+        if ids.tobytes() not in made:
+            made[ids.tobytes()] = BodyTorch(body, ids, device)
+        return made[ids.tobytes()]
+
+    return make
+
+
+@pytest.fixture
+def quick(trained: Path, made_once: Callable[..., BodyTorch], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes seconds to make and is always the same: the coarse mesh, and the body's moments."""
+    mesh = load_body_network(trained).mesh
+    monkeypatch.setattr("engine.train.run.build_body_mesh", lambda *_: mesh)
+    monkeypatch.setattr("engine.train.run.BodyTorch", made_once)
+
+
 def test_training_learns(trained: Path, motion_file: Path, small: TrainConfig, tmp_path: Path) -> None:
     untrained = run(
-        replace(small, stages=(Schedule("mesh", 1, 4, 0.0, mesh_batch=4),)), motion_file, tmp_path, torch.device("cpu")
+        replace(small, stages=(Schedule("mesh", 1, 4, 0.0, mesh_batch=4),)),
+        motion_file,
+        tmp_path,
+        torch.device("cpu"),
     )
     before = evaluate_weights(str(untrained), motion_file, torch.device("cpu"))
     after = evaluate_weights(str(trained), motion_file, torch.device("cpu"))
@@ -42,18 +75,168 @@ def test_training_learns(trained: Path, motion_file: Path, small: TrainConfig, t
     assert after["clean"]["mpvpe"] < after["detector_noise"]["mpvpe"]
 
 
-def test_a_stopped_training_goes_on_where_it_was(
+@pytest.mark.usefixtures("quick")
+def test_a_stopped_training_ends_with_the_same_bits(
+    small: TrainConfig, motion_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped in every stage, between checkpoints, with weights averaged."""
+    monkeypatch.setattr("engine.train.loop.LOG_EVERY", 3)
+    monkeypatch.setattr("engine.train.loop.SAVE_EVERY", 6)
+    stages = (
+        Schedule("lift", 14, 16, 3e-3, average=0.9),
+        Schedule("time", 14, 16, 3e-3, frames=4, views=2, average=0.9),
+        Schedule("mesh", 14, 16, 3e-3, mesh_batch=8, frames=4, lift_rate=0.3, average=0.9),
+    )
+    config = replace(small, network=body_config(64, ((16,), (16,)), (), temporal_width=8), stages=stages)
+    whole = run(config, motion_file, tmp_path / "whole", torch.device("cpu"))
+    for stop_after in (9, 13, 17, 8):
+        with stopped_after(stop_after), pytest.raises(KeyboardInterrupt):
+            run(config, motion_file, tmp_path / "stopped", torch.device("cpu"))
+    stopped = run(config, motion_file, tmp_path / "stopped", torch.device("cpu"))
+    first, second = (load_checkpoint(path.parent / "checkpoint.pt") for path in (whole, stopped))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    first, second = (load_body_network(path).state_dict() for path in (whole, stopped))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    logs = [read_log(path.parent / "checkpoint.jsonl") for path in (whole, stopped)]
+    assert len(logs[0]) == 3 and [len(lines) for lines in logs[0].values()] == [5, 5, 5]
+    assert [[line["losses"] for line in lines] for lines in logs[0].values()] == [
+        [line["losses"] for line in lines] for lines in logs[1].values()
+    ]
+
+
+@contextmanager
+def stopped_after(steps: int) -> Iterator[None]:
+    """Somebody presses Ctrl+C after so many steps."""
+    count = iter(range(1, steps))
+
+    def step(*_: object) -> None:
+        if next(count, None) is None:
+            raise KeyboardInterrupt
+
+    hook = register_optimizer_step_post_hook(step)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_stage_hands_on_the_average(small: TrainConfig, motion_file: Path, tmp_path: Path) -> None:
+    """The checkpoint holds the moving average of what the optimiser made of the weights."""
+    seen: list[torch.Tensor] = []
+    hook = register_optimizer_step_post_hook(
+        lambda optimizer, *_: seen.append(optimizer.param_groups[0]["params"][0].detach().clone())
+    )
+    try:
+        run(
+            replace(small, stages=(Schedule("lift", 25, 16, 1e-1, average=0.6),)),
+            motion_file,
+            tmp_path,
+            torch.device("cpu"),
+        )
+    finally:
+        hook.remove()
+    mean = seen[0]
+    for step, weights in enumerate(seen, start=1):
+        keep = min(0.6, (1 + step) / (10 + step))
+        mean = keep * mean + (1 - keep) * weights
+    handed_on = load_checkpoint(tmp_path / "checkpoint.pt")["network.pose_lifter.w1.weight"]
+    torch.testing.assert_close(handed_on, mean)
+    assert not torch.allclose(handed_on, seen[-1])
+
+
+@pytest.mark.usefixtures("quick")
+def test_every_stage_trains_its_part_and_nothing_else(
     small: TrainConfig, motion_file: Path, tmp_path: Path
 ) -> None:
-    half = replace(small, stages=(small.stages[0],))
-    run(half, motion_file, tmp_path, torch.device("cpu"))
-    run(small, motion_file, tmp_path, torch.device("cpu"))
-    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    assert (
-        state["progress"]["stage"] == 1 and state["progress"]["step"] == 30 and state["progress"]["finished"]
+    stages = (
+        Schedule("lift", 3, 16, 1e-2),
+        Schedule("time", 3, 16, 1e-2, frames=4),
+        Schedule("mesh", 3, 16, 1e-2, mesh_batch=8, frames=4, lift_rate=0.0),
     )
+    temporal = body_config(64, ((16,), (16,)), (), temporal_width=8)
+    states = []
+    for count in range(1, 4):
+        run(
+            replace(small, network=temporal, stages=stages[:count]),
+            motion_file,
+            tmp_path,
+            torch.device("cpu"),
+        )
+        states.append(load_checkpoint(tmp_path / "checkpoint.pt"))
+    mesh = load_body_network(tmp_path / "small.safetensors").mesh
+    torch.manual_seed(small.seed)
+    changed = [
+        {_part(name) for name, value in after.items() if not torch.equal(value, before[name])}
+        for before, after in pairwise([BodyNetwork(temporal, mesh).state_dict(), *states])
+    ]
+    assert changed == [{"trunk"}, {"mixers"}, {"mesh"}]
 
 
+def _part(name: str) -> str:
+    return "mesh" if ".pose2mesh." in name else "mixers" if ".mixers." in name else "trunk"
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("name", ["open_body_light", "open_body_quality"])
+def test_one_command_makes_a_shipped_network_from_nothing(
+    name: str, motion_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--motions", str(motion_file), "--out", str(tmp_path), "--seconds", "0.01", "--json"]
+    assert main(["train", name, *arguments]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out.splitlines()[-1]) == {"weights": str(tmp_path / f"{name}.safetensors")}
+    assert "100%" in said.err
+    network = load_body_network(tmp_path / f"{name}.safetensors")
+    assert network.config.to_dict() == load_body_network(shipped_weights(name)).config.to_dict()
+    points = torch.rand(6, 33, 3, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        landmarks, vertices = network(Observation(points, torch.ones(6, 1), torch.eye(3).repeat(6, 1, 1)), 6)
+    assert landmarks.shape == (6, 33, 3) and vertices.shape == (6, len(network.mesh.vertex_ids), 3)
+    assert torch.isfinite(vertices).all() and float((vertices - vertices.mean(1, True)).std()) > 0.01
+    assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_loss_that_is_no_number_ends_it(small: TrainConfig, motion_file: Path, tmp_path: Path) -> None:
+    wild = replace(small, stages=(Schedule("lift", 60, 16, 1e30),))
+    with pytest.raises(EngineError, match=r"stage \"lift\" is no longer a number: lower its learning_rate"):
+        run(wild, motion_file, tmp_path, torch.device("cpu"))
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("kind", ["damaged", "another network's", "empty", "another optimiser's"])
+def test_a_checkpoint_that_does_not_fit_is_named(
+    small: TrainConfig, motion_file: Path, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "checkpoint.pt"
+    one = replace(small, stages=(Schedule("lift", 1, 4, 0.0),))
+    run(one, motion_file, tmp_path, torch.device("cpu"))
+    if kind == "damaged":
+        path.write_bytes(path.read_bytes()[:5000])
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "another network's":
+        one = replace(one, network=body_config(32, ((16,), (16,)), ()))
+    else:
+        state = torch.load(path, weights_only=True)
+        state["progress"]["finished"] = False
+        state["optimizer"]["param_groups"].pop()
+        torch.save(state, path)
+    with pytest.raises(EngineError, match=r"checkpoint\.pt is damaged or another configuration's: delete it"):
+        run(one, motion_file, tmp_path, torch.device("cpu"))
+
+
+@pytest.mark.usefixtures("quick")
+def test_weights_to_go_on_from_that_are_none(small: TrainConfig, motion_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.pt").write_text("no weights")
+    for name in ("text.pt", "missing.pt"):
+        with pytest.raises(EngineError, match=f"{name} holds no weights"):
+            run(small, motion_file, tmp_path / "out", torch.device("cpu"), init=tmp_path / name)
+
+
+@pytest.mark.usefixtures("quick")
 def test_training_starts_from_shipped_weights(
     trained: Path, small: TrainConfig, motion_file: Path, tmp_path: Path
 ) -> None:
@@ -69,18 +252,3 @@ def test_the_weights_say_how_they_were_made(trained: Path) -> None:
     assert network.config.pose.hidden == 64
     header = trained.read_bytes()[8:].split(b"\x00")[0][:20000]
     assert b'"training"' in header and json.dumps("small").encode().strip(b'"') in header
-
-
-def test_the_shipped_configuration_is_readable() -> None:
-    config = load_config("open_body_light")
-    assert [stage.stage for stage in config.stages] == ["lift", "mesh"]
-    assert sum(stage.seconds for stage in shortened(config, 10).stages) == pytest.approx(10)
-
-
-def test_a_wrong_configuration_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="choose one of"):
-        load_config("nothing")
-    bad = tmp_path / "bad.toml"
-    bad.write_text("vertices = 'many'")
-    with pytest.raises(EngineError, match=r"bad\.toml"):
-        load_config(str(bad))
