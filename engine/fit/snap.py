@@ -10,7 +10,8 @@ to the detections across the viewing ray. Bones keep their length because only r
 of linear rounds, like the fit itself.
 
 Pins are points with a known place, such as soles that stand on the ground: the legs and the root share the
-way there, and the picture keeps the rest of the body where it is.
+way there, and the picture keeps the rest of the body where it is. How far away the body is, no picture says
+well, so with pins the whole body may come nearer or go away almost for free, before a leg has to bend.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ PULL[[29, 30, 31, 32]] = 0.4  # heels, toes
 STRENGTH = 0.1  # weight of one detection at pull 1 against the whole body staying where it is
 OUTLIER = 0.06  # metres across the ray: further detections pull with constant force only (Huber)
 PIN = 2.0  # weight of one pinned point against the whole body staying where it is
+FARTHER = 0.03  # with pins: what it costs that the whole body moves along the viewing ray, as a fraction
 LARGEST_TURN = np.radians(25.0)  # per joint and round
 
 
@@ -154,6 +156,8 @@ def _round(
     """
     levers = Levers.of(parts.stand_ins.anchors, transforms, parts.shaped)
     hessian, gradient = levers.hessian(), levers.gather(away[..., None])[..., 0]
+    if parts.pins is not None:
+        _free_distance(hessian, gradient, trans)
     # The pull to rest only stiffens what no detection asks for; the network's pose itself stays where it is.
     add_pose_pull(hessian, np.zeros_like(gradient), local, transforms, point_sigma)
     rows, right = _across_rays(parts.landmarks, asked, local, transforms, trans)
@@ -169,6 +173,23 @@ def _round(
     turns: Float = step[:, :72].reshape(-1, 24, 3)
     turns *= np.minimum(1, LARGEST_TURN / np.maximum(np.linalg.norm(turns, axis=-1, keepdims=True), 1e-9))
     return turn(local, transforms, turns, parts.shaped.body.parents), trans + step[:, 72:]
+
+
+def _free_distance(hessian: Float, gradient: Float, trans: Float) -> None:
+    """Let staying in place not mind, but for `FARTHER`, one shift of all points along the viewing ray.
+
+    That shift is an unknown of its own, eliminated from the normal equations (Schur complement), in place.
+
+    Args:
+        hessian: (f,75,75), gradient: (f,75) of staying in place alone, the last three unknowns a shift.
+        trans: (f,3) where the body is.
+    """
+    ray = trans / np.maximum(np.linalg.norm(trans, axis=-1, keepdims=True), NEAR)
+    along = np.einsum("fij,fj->fi", hessian[:, :, 72:], ray)
+    asked = np.einsum("fi,fi->f", gradient[:, 72:], ray)
+    share = (1 - FARTHER) / hessian[:, 72, 72]
+    gradient -= (share * asked)[:, None] * along
+    hessian -= share[:, None, None] * along[:, :, None] * along[:, None, :]
 
 
 def _across_rays(
