@@ -197,6 +197,25 @@ def test_one_command_makes_a_shipped_network_from_nothing(
     assert (tmp_path / "curves.png").stat().st_size > 10_000
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_cuda_a_stopped_training_goes_on(
+    small: TrainConfig, motion_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.train.loop.SAVE_EVERY", 3)
+    stages = (
+        Schedule("lift", 5, 16, 3e-3, average=0.9),
+        Schedule("time", 5, 16, 3e-3, frames=4, average=0.9),
+        Schedule("mesh", 5, 16, 3e-3, mesh_batch=8, frames=4, average=0.9),
+    )
+    config = replace(small, network=body_config(64, ((16,), (16,)), (), temporal_width=8), stages=stages)
+    with stopped_after(9), pytest.raises(KeyboardInterrupt):
+        run(config, motion_file, tmp_path, torch.device("cuda"))
+    weights = run(config, motion_file, tmp_path, torch.device("cuda"))
+    assert all(
+        torch.isfinite(value.float()).all() for value in load_body_network(weights).state_dict().values()
+    )
+
+
 @pytest.mark.usefixtures("quick")
 def test_a_loss_that_is_no_number_ends_it(small: TrainConfig, motion_file: Path, tmp_path: Path) -> None:
     wild = replace(small, stages=(Schedule("lift", 60, 16, 1e30),))
