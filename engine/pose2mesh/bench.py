@@ -203,7 +203,7 @@ def _published(name: str) -> Any:
 
 
 def _ours(weights: str, device: str) -> Callable[[Any], Any]:
-    """A shipped network of the open body, as the pipeline calls it, on landmarks within the unit square."""
+    """A shipped network of the open body, on landmarks within the unit square; a batch is one clip."""
     import torch
 
     from .body_network import load_body_network, shipped_weights
@@ -212,7 +212,7 @@ def _ours(weights: str, device: str) -> Callable[[Any], Any]:
 
     network = fast_body(load_body_network(shipped_weights(weights)), device=device)
     camera = torch.tensor([[1.0, 0, 0.5], [0, 1.0, 0.5], [0, 0, 1]], device=device)
-    return lambda keypoints: network(observe(keypoints, camera))
+    return lambda keypoints: network(observe(keypoints, camera), len(keypoints))
 
 
 def _training_step(name: str, device: str, batch: int) -> Callable[[], None]:

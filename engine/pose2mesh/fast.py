@@ -4,9 +4,12 @@
 - Batch norms are folded into the layers before them, and PoseNet's last two linear maps, between which
   nothing bends, into one.
 - A graph convolution multiplies by its three weight matrices first, in one dense product, and then gathers
-  with one sparse product whose matrix [U, L U, L^2 U] holds the upsampling and both powers of the Laplacian.
+  with one sparse product whose matrix [U, M U, M^2 U] holds the upsampling and both powers of the graph's.
   As the dense product comes before the upsampling, it runs on half the rows where a level begins. No basis is
   concatenated, and the last layer gathers three channels instead of 64.
+- M is the Laplacian less its mean diagonal, L = c I + M. As the published code scales it, L's eigenvalues
+  lie between -1 and -1/2: there X, L X and L^2 X nearly cancel, and half precision loses what is left. Those
+  of M lie on both sides of zero, and the same polynomial written in M is mostly its first term.
 - On CPUs PoseNet and the full connection see the whole batch, and the graphs one sample after the other,
   which fits the caches; on CUDA everything sees the whole batch.
 """
@@ -14,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,17 +28,21 @@ from torch import Tensor, nn
 
 from .body_network import LIFT_UNIT, BodyNetwork
 from .chebyshev import K
-from .dense import Dense
+from .dense import Dense, HalfStored, halves
 from .meshnet import MeshNet, resample_features
 from .model import MILLIMETRES, Pose2Mesh
 from .observation import Observation
 from .posenet import PoseNet
 from .skeletons import joint_set
+from .temporal import TemporalPoseNet
 
 ROWS = 64
 """Samples that PoseNet and the full connection are laid out for."""
 CAREFUL_LEVELS = 2
 """Mesh levels, coarsest first, that stay float32 in bfloat16: small, and all others build on them."""
+
+NOTHING = 1e-7
+"""What is left of a diagonal whose entries are equal but for rounding."""
 
 
 def fast(
@@ -49,7 +57,7 @@ def fast(
     Args:
         model: the trained network; its running statistics are used, whatever mode it is in.
         dtype: of the arithmetic. In half precision the layers that give coordinates stay float32; in bfloat16
-            all that vertices depend on most, so that a body's move by less than a millimetre on average.
+            all that vertices depend on most, and weights of which there are many are kept in float16.
         device: where the copy is made, and stays: its weights are laid out for that device.
         chunk: samples per pass over the graphs; by default 1 on the CPU and all on other devices.
         units_per_metre: of PoseNet's output; millimetres as published.
@@ -78,11 +86,11 @@ class FastBody(nn.Module):
         self.network = quick
         self.register_buffer("decode", network.decode.to(quick.device), persistent=False)
 
-    def forward(self, observation: Observation) -> tuple[Tensor, Tensor]:
-        """Landmarks (B,33,3) and vertices (B,N,3)."""
+    def forward(self, observation: Observation, frames: int = 1) -> tuple[Tensor, Tensor]:
+        """Landmarks (B,33,3) and vertices (B,N,3); `frames` as in `BodyNetwork.lift`."""
         points = observation.points
         extent = observation.extent[:, None].expand(-1, points.shape[1], 1)
-        residual, joints = self.network(torch.cat((points, extent), -1))
+        residual, joints = self.network(torch.cat((points, extent), -1), frames)
         landmarks = joints * LIFT_UNIT
         return landmarks, self.decode @ landmarks + residual
 
@@ -107,10 +115,15 @@ class FastPose2Mesh(nn.Module):
             "vertex_slots", torch.from_numpy(pyramid.vertex_slots).to(device), persistent=False
         )
         # PoseNet, the coarse graphs and the last hidden layer are where bfloat16's eight bits would cost
-        # millimetres; they are a fifth of the work.
+        # most; they are a fifth of the work.
         exact = torch.float32
         careful = exact if dtype == torch.bfloat16 else dtype
-        self.pose = _FastPoseNet(model.pose_lifter, careful, device)
+        half = dtype == torch.bfloat16
+        self.pose: nn.Module
+        if isinstance(model.pose_lifter, TemporalPoseNet):
+            self.pose = deepcopy(model.pose_lifter).to(device).requires_grad_(False)
+        else:
+            self.pose = _FastPoseNet(model.pose_lifter, careful, device, half)
 
         mesh, config = model.pose2mesh, model.pose2mesh.config
         make = _LayerMaker(mesh, device)
@@ -119,7 +132,7 @@ class FastPose2Mesh(nn.Module):
         real = torch.from_numpy(model.pyramid.real[-1])
         self.width = config.joint_widths[-1]
         weight, bias = (_rows(value, real, self.width) for value in (mesh.fc.weight, mesh.fc.bias))
-        self.fc = _dense(weight, bias, careful, device)
+        self.fc = _dense(weight, bias, careful, device, half=half)
 
         one = chunk == 1
         laplacians = list(reversed(pyramid.laplacians))
@@ -135,13 +148,21 @@ class FastPose2Mesh(nn.Module):
         self.output = nn.ModuleList(make.stay(laplacians[-1], careful, one) for _ in config.output_widths)
         self.coordinates = make.stay(laplacians[-1], exact, one)
 
-    def forward(self, joints2d: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, J, C) to vertices (B, V, 3) and joints (B, J, 3)."""
+    def forward(self, joints2d: Tensor, frames: int = 1) -> tuple[Tensor, Tensor]:
+        """(B, J, C) to vertices (B, V, 3) and joints (B, J, 3).
+
+        Args:
+            joints2d: of B frames.
+            frames: the batch is made of clips of this many frames in order; matters to a temporal network.
+        """
         joints2d = joints2d.float()
-        joints3d = self.pose(joints2d)
+        if isinstance(self.pose, TemporalPoseNet):
+            joints3d = self.pose(joints2d.view(-1, frames, *joints2d.shape[1:])).flatten(0, 1)
+        else:
+            joints3d = self.pose(joints2d)
         x = torch.cat((joints2d, joints3d / self.units_per_metre), dim=-1).transpose(0, 1)
         for layer in self.joint_layers:
-            x = layer(x).relu_()
+            x = _relu(layer(x))
         batch = len(joints2d)
         x = self.fc(x.transpose(0, 1).reshape(batch, -1)).view(batch, -1, self.width)
         if self.chunk is None or batch <= self.chunk:
@@ -158,7 +179,7 @@ class FastPose2Mesh(nn.Module):
         for level in self.levels:
             x = level(x)
         for layer in self.output:
-            x = layer(x).relu_()
+            x = _relu(layer(x))
         coordinates: Tensor = self.coordinates(x)
         return coordinates.index_select(0, self.vertex_slots).transpose(0, 1)
 
@@ -170,7 +191,7 @@ class _FastPoseNet(nn.Module):
     product takes its place: H x H weights become 3 J x H.
     """
 
-    def __init__(self, net: PoseNet, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, net: PoseNet, dtype: torch.dtype, device: torch.device, half: bool) -> None:
         super().__init__()
         self.joints = net.config.joints
         self.first = _dense(net.w1.weight, net.w1.bias, dtype, device)
@@ -183,11 +204,13 @@ class _FastPoseNet(nn.Module):
                 self.norms.append(nn.Parameter(value.to(device, dtype), requires_grad=False))
             scale, shift = _affine(stage.batch_norm2)
             weight, bias = scale[:, None] * stage.w1.weight, scale * stage.w1.bias + shift
-            self.linears.append(_dense(weight, bias, dtype, device, relu=True))
-            weight, bias, kind = stage.w2.weight, stage.w2.bias, dtype
-            if number == len(net.linear_stages):
-                weight, bias, kind = net.w2.weight @ weight, net.w2.weight @ bias, torch.float32
-            self.linears.append(_dense(weight, bias, kind, device))
+            self.linears.append(_dense(weight, bias, dtype, device, relu=True, half=half))
+            weight, bias = stage.w2.weight, stage.w2.bias
+            if number < len(net.linear_stages):
+                self.linears.append(_dense(weight, bias, dtype, device, half=half))
+            else:
+                weight, bias = net.w2.weight @ weight, net.w2.weight @ bias
+                self.linears.append(_dense(weight, bias, torch.float32, device))
 
     def forward(self, joints2d: Tensor) -> Tensor:
         x: Tensor = self.first(joints2d.flatten(1))
@@ -216,10 +239,11 @@ class _Level(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(layers)
         inputs, self.outputs = layers[0].inputs, layers[-1].outputs
-        self.dtype = dtype
+        # In bfloat16 features stay float32 from level to level: all later levels see what is rounded there.
+        self.dtype = torch.float32 if dtype == torch.bfloat16 else dtype
         # CUDA's resampling has a thread per feature, which is far too few; as a product it costs nothing.
         product = device.type != "cpu" and inputs != self.outputs
-        resample = resample_features(torch.eye(inputs)[None], self.outputs)[0].to(device, dtype)
+        resample = resample_features(torch.eye(inputs)[None], self.outputs)[0].to(device, self.dtype)
         self.register_buffer("resample", resample if product else None)
         self.register_buffer("parents", None if parents is None else torch.from_numpy(parents).to(device))
 
@@ -228,31 +252,33 @@ class _Level(nn.Module):
         residual = resample_features(x, self.outputs) if self.resample is None else x @ self.resample
         if self.parents is not None:
             residual = residual.index_select(0, self.parents)
-        for layer in self.layers:
-            x = layer(x).relu_()
-        return x.add_(residual)
+        first, *others = self.layers
+        x = first(x)
+        for layer in others:
+            x = layer(_relu(x))
+        return x.to(self.dtype).relu_().add_(residual)
 
 
 class _Stay(nn.Module):
     """A graph convolution with its batch norm folded in: (N, B, F) to (N, B, G).
 
-    X W0' + b + L (X W1 + L (X 2 W2)), with W0' = W0 - W2.
+    X A0 + b + M (X A1 + M (X A2)).
     """
 
     def __init__(
-        self, parts: _Parts, inner: _Gather, laplacian: _Gather, one_sample: bool, dtype: torch.dtype
+        self, parts: _Parts, inner: _Gather, outer: _Gather, one_sample: bool, dtype: torch.dtype
     ) -> None:
         super().__init__()
         w0, w1, w2 = (weight.to(dtype) for weight in parts.weights)
         self.outputs, self.inputs = (int(size) for size in w0.shape)
-        self.inner, self.laplacian = inner, laplacian
+        self.inner, self.outer = inner, outer
         self.pair = _Products((w1, w2), None, inner.nodes, one_sample)
-        self.own = Dense(w0, parts.bias.to(dtype), inner.nodes)
+        self.own = Dense(w0, parts.bias, inner.nodes)
 
     def forward(self, x: Tensor) -> Tensor:
         nodes, batch, _ = x.shape
         x = x.reshape(-1, self.inputs).to(self.own.dtype)
-        neighbours = self.laplacian(self.inner(self.pair(x, batch)))
+        neighbours = self.outer(self.inner(self.pair(x, batch)))
         y: Tensor = self.own(x, plus=neighbours.view(-1, self.outputs))
         return y.view(nodes, batch, -1)
 
@@ -260,7 +286,7 @@ class _Stay(nn.Module):
 class _Climb(nn.Module):
     """The convolution that begins a level, upsampling U included: (N', B, F) to (N, B, G).
 
-    [U, L U, L^2 U] of the three products, which are formed on the coarser level's rows.
+    [U, M U, M^2 U] of the three products, which are formed on the coarser level's rows.
     """
 
     def __init__(self, parts: _Parts, gather: _Gather, one_sample: bool, dtype: torch.dtype) -> None:
@@ -268,7 +294,7 @@ class _Climb(nn.Module):
         weights = [weight.to(dtype) for weight in parts.weights]
         self.outputs, self.inputs = (int(size) for size in weights[0].shape)
         self.gather = gather
-        self.products = _Products(weights, parts.bias.to(dtype), gather.nodes, one_sample)
+        self.products = _Products(weights, parts.bias, gather.nodes, one_sample)
 
     def forward(self, x: Tensor) -> Tensor:
         batch = x.shape[1]
@@ -292,7 +318,7 @@ class _Products(nn.Module):
         self.dense: Dense | None = None
         stacked = torch.stack(tuple(weights))
         if one_sample:
-            biases = stacked.new_zeros(stacked.shape[:2])
+            biases = torch.zeros(stacked.shape[:2], device=stacked.device)
             if bias is not None:
                 biases[0] = bias
             self.dense = Dense(stacked.flatten(0, 1), biases.flatten(), rows)
@@ -330,7 +356,7 @@ class _Gather(nn.Module):
 
 
 class _Parts(NamedTuple):
-    """A convolution's three weights (G, F), for X, L X and L^2 X, and its bias (G,), batch norm folded in."""
+    """A convolution's three weights (G, F), for X, M X and M^2 X, and its bias (G,), batch norm folded in."""
 
     weights: tuple[Tensor, Tensor, Tensor]
     bias: Tensor
@@ -347,10 +373,11 @@ class _LayerMaker:
 
     def stay(self, laplacian: sp.csr_matrix, dtype: torch.dtype, one_sample: bool) -> _Stay:
         """The next layer, on one graph."""
+        centre, rest = _centred(laplacian)
         identity = sp.identity(laplacian.shape[0], format="csr")
-        inner = self._gather("inner", laplacian, dtype, one_sample, lambda: [identity, laplacian])
-        outer = self._gather("outer", laplacian, dtype, one_sample, lambda: [laplacian])
-        return _Stay(self._parts(), inner, outer, one_sample, dtype)
+        inner = self._gather("inner", laplacian, dtype, one_sample, lambda: [identity, rest])
+        outer = self._gather("outer", laplacian, dtype, one_sample, lambda: [rest])
+        return _Stay(self._parts(centre), inner, outer, one_sample, dtype)
 
     def climb(
         self,
@@ -362,21 +389,23 @@ class _LayerMaker:
         """The next layer, from the coarser graph to this one."""
         nodes = len(parents)
         up = sp.csr_matrix((np.ones(nodes), (np.arange(nodes), parents)))
-        exact = laplacian.astype(np.float64)
+        centre, rest = _centred(laplacian)
         gather = self._gather(
-            "climb", laplacian, dtype, one_sample, lambda: [up, exact @ up, exact @ (exact @ up)]
+            "climb", laplacian, dtype, one_sample, lambda: [up, rest @ up, rest @ (rest @ up)]
         )
-        return _Climb(self._parts(), gather, one_sample, dtype)
+        return _Climb(self._parts(centre), gather, one_sample, dtype)
 
-    def _parts(self) -> _Parts:
+    def _parts(self, centre: float) -> _Parts:
         linear: Any = next(self._linears)
         norm = next(self._norms)
         weight, bias = linear.weight.detach(), linear.bias.detach()
         if norm is not None:
             scale, shift = _affine(norm)
             weight, bias = scale[:, None] * weight, scale * bias + shift
-        w0, w1, w2 = weight.to(self.device).view(len(weight), -1, K).unbind(-1)
-        return _Parts((w0 - w2, w1.contiguous(), 2.0 * w2), bias.to(self.device))
+        w0, w1, w2 = weight.to(self.device).view(len(weight), -1, K).double().unbind(-1)
+        weights = w0 - w2 + centre * w1 + 2 * centre**2 * w2, w1 + 4 * centre * w2, 2 * w2
+        first, second, third = (weight.float() for weight in weights)
+        return _Parts((first, second, third), bias.to(self.device))
 
     def _gather(
         self,
@@ -390,6 +419,26 @@ class _LayerMaker:
         if key not in self._gathers:
             self._gathers[key] = _Gather(_side_by_side(make(), one_sample), dtype, self.device)
         return self._gathers[key]
+
+
+def _relu(x: Tensor) -> Tensor:
+    """In place. torch's own on bfloat16 takes six times as long as the same on the numbers' bits, which read
+    as integers are below zero where the number is.
+    """
+    if x.dtype != torch.bfloat16:
+        return x.relu_()
+    x.view(torch.int16).clamp_min_(0)
+    return x
+
+
+def _centred(laplacian: sp.csr_matrix) -> tuple[float, sp.csr_matrix]:
+    """c and M of L = c I + M, float64, c the mean of the diagonal; on the finest mesh M has none at all."""
+    exact = laplacian.astype(np.float64)
+    centre = float(exact.diagonal().mean())
+    rest = (exact - centre * sp.identity(exact.shape[0], format="csr")).tocsr()
+    rest.data[np.abs(rest.data) < NOTHING] = 0.0
+    rest.eliminate_zeros()
+    return centre, rest
 
 
 def _side_by_side(matrices: list[sp.csr_matrix], interleaved: bool) -> sp.csr_matrix:
@@ -416,7 +465,17 @@ def _rows(values: Tensor, real: Tensor, width: int) -> Tensor:
 
 
 def _dense(
-    weight: Tensor, bias: Tensor, dtype: torch.dtype, device: torch.device, relu: bool = False
-) -> Dense:
-    """PoseNet's layers; on other devices than the CPU the weights are shared where nothing changes them."""
+    weight: Tensor,
+    bias: Tensor,
+    dtype: torch.dtype,
+    device: torch.device,
+    relu: bool = False,
+    half: bool = False,
+) -> Dense | HalfStored:
+    """PoseNet's layers; on other devices than the CPU the weights are shared where nothing changes them.
+
+    With `half`, float32 layers keep their weights in half the memory where that can be done.
+    """
+    if half and halves(weight, device):
+        return HalfStored(weight, bias, relu)
     return Dense(weight.detach().to(device, dtype), bias.detach().to(device), ROWS, relu)

@@ -14,7 +14,7 @@ from engine.body.model import BodyModel
 from engine.pose2mesh import dense
 from engine.pose2mesh.body_network import BodyNetwork, load_body_network, shipped_weights
 from engine.pose2mesh.config import published_config
-from engine.pose2mesh.fast import fast, fast_body
+from engine.pose2mesh.fast import _centred, _relu, fast, fast_body
 from engine.pose2mesh.model import Pose2Mesh, build
 from engine.pose2mesh.observation import Observation, observe_plane
 
@@ -114,29 +114,59 @@ def test_dense_layer(packed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         torch.testing.assert_close(dense.Dense(weight, bias, 64, relu=True)(x), expected.relu())
 
 
-@pytest.fixture(scope="module")
-def shipped() -> tuple[BodyNetwork, Observation]:
-    """Our own network, trained and of a real body's size, and people in several poses and places."""
+@pytest.mark.skipif(not dense.halves(torch.ones(1), torch.device("cpu")), reason="no FBGEMM here")
+def test_weights_stored_in_half_precision() -> None:
+    weight, bias, x, plus = torch.randn(7, 5), torch.randn(7), torch.randn(3, 5), torch.randn(3, 7)
+    expected = x @ weight.half().float().T + bias
+    with torch.no_grad():
+        torch.testing.assert_close(dense.HalfStored(weight, bias)(x), expected)
+        torch.testing.assert_close(dense.HalfStored(weight, bias)(x, plus=plus), expected + plus)
+        torch.testing.assert_close(dense.HalfStored(weight, bias, relu=True)(x), expected.relu())
+
+
+def test_weights_beyond_half_precision_are_not_stored_in_it() -> None:
+    assert not dense.halves(torch.tensor([1.0, -1e5]), torch.device("cpu"))
+
+
+def test_relu_of_bfloat16_is_relu() -> None:
+    x = torch.tensor([-torch.inf, -3.5, -1e-39, -0.0, 0.0, 1e-39, 2.0, torch.inf])
+    for kind in (torch.bfloat16, torch.float32):
+        torch.testing.assert_close(_relu(x.to(kind)), x.to(kind).relu(), rtol=0, atol=0)
+
+
+def test_centred_graphs(model: Pose2Mesh) -> None:
+    for level, laplacian in enumerate(model.pyramid.without_padding().laplacians):
+        centre, rest = _centred(laplacian)
+        assert abs(rest.diagonal().mean()) < 1e-6
+        assert level > 0 or rest.nnz == laplacian.nnz - laplacian.shape[0]
+        again = centre * np.eye(rest.shape[0]) + rest.toarray()
+        np.testing.assert_allclose(again, laplacian.toarray(), rtol=0, atol=1e-7)
+
+
+@pytest.fixture(scope="module", params=["open_body_light", "open_body_quality"])
+def shipped(request: pytest.FixtureRequest) -> tuple[BodyNetwork, Observation]:
+    """Our own networks, trained and of a real body's size, and people in several poses and places."""
     body, rng = BodyModel.load("open_body"), np.random.default_rng(0)
     poses = 0.25 * rng.standard_normal((8, 24, 3))
     poses[:, 0] = [np.pi, 0, 0]
     trans = [0, 0, 4] + 0.5 * rng.standard_normal((8, 3))
     vertices = body.vertices(poses.astype(np.float32), np.zeros(10, np.float32), trans.astype(np.float32))
     points = torch.from_numpy(body.landmarks(vertices)).float()
-    network = load_body_network(shipped_weights("open_body_light"))
+    network = load_body_network(shipped_weights(request.param))
     return network, observe_plane(points[..., :2] / points[..., 2:], torch.ones(8, 33))
 
 
 @pytest.mark.parametrize(("dtype", "millimetres"), [(torch.float32, 0.05), (torch.bfloat16, 1.0)])
-def test_our_own_network_gives_the_same_body(
-    shipped: tuple[BodyNetwork, Observation], dtype: torch.dtype, millimetres: float
+@pytest.mark.parametrize("frames", [1, 4])
+def test_our_own_networks_give_the_same_body(
+    shipped: tuple[BodyNetwork, Observation], dtype: torch.dtype, millimetres: float, frames: int
 ) -> None:
+    """Every vertex, frames on their own and clips."""
     network, observation = shipped
     with torch.no_grad():
-        expected = network(observation)
-        ours = fast_body(network, dtype)(observation)
+        expected = network(observation, frames)
+        ours = fast_body(network, dtype)(observation, frames)
     height = np.ptp(expected[1].numpy(), axis=1).max()
     assert 1.0 < height < 2.5  # metres: a real body's size
     for quick, exact in zip(ours, expected, strict=True):
-        distance = (quick - exact).norm(dim=-1) * 1000
-        assert (distance.max() if dtype == torch.float32 else distance.mean()) < millimetres
+        assert (quick - exact).norm(dim=-1).max() * 1000 < millimetres
