@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-NAMES = {"lift": "landmarks", "vertex": "vertices", "edge": "edge lengths (twice)"}
+NAMES = {"lift": "landmarks", "vertex": "vertices", "edge": "edges (twice)"}
 
 
 def draw_curves(log: Path, picture: Path) -> None:
@@ -65,7 +65,7 @@ def _draw_losses(axes: Any, lines: list[dict[str, Any]]) -> None:
     samples = [line["samples"] for line in lines]
     for name in lines[-1]["losses"]:
         values = [line["losses"][name] for line in lines]
-        label = f"{NAMES.get(name, name)}: {values[-1]:.1f} mm"
+        label = f"{NAMES.get(name, name)} {values[-1]:.1f} mm"
         axes.plot(samples, values, label=label, marker="." if len(lines) < 20 else "")
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
@@ -76,7 +76,16 @@ def _draw_losses(axes: Any, lines: list[dict[str, Any]]) -> None:
     axes.set_xlabel("samples")
     axes.set_ylabel("loss, mm")
     axes.grid(alpha=0.3)
-    axes.legend(title="at the end", alignment="left", loc="upper right")
+    axes.legend(
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        borderaxespad=0,
+        ncols=3,
+        frameon=False,
+        fontsize="small",
+        columnspacing=1.2,
+        handlelength=1.2,
+    )
 
 
 def _draw_rate(axes: Any, lines: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Two processes: gradients become their mean, running averages the first one's, and a training has one result."""
+"""Two processes: gradients become their mean, running averages the first one's; a training has one result."""
 
 from __future__ import annotations
 
