@@ -18,6 +18,9 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 64], metavar="N")
     parser.add_argument("--seconds", type=float, default=2.0, help="how long to repeat each network (2)")
+    parser.add_argument(
+        "--quick", action="store_true", help="batches 1 and 8, half a second each, no training steps"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
 
 
@@ -27,9 +30,10 @@ def run(args: argparse.Namespace) -> int:
     from ..pipeline.bench import bench_pipeline
     from ..pose2mesh.bench import network, training
 
+    batches, seconds = ([1, 8], 0.5) if args.quick else (args.batches, args.seconds)
     figures: dict[str, Any] = {
-        "network": network(batches=args.batches, seconds=args.seconds),
-        "training": training(seconds=args.seconds),
+        "network": network(batches=batches, seconds=seconds),
+        "training": {} if args.quick else training(seconds=seconds),
         "camera_fit": camera_fit(),
         **bench_pipeline(args.video, args.device, args.people),
     }

@@ -57,7 +57,7 @@ class Stream:
         if self.device.type == "cuda":
             return self._overlapped([_to_device(part, self.device) for part in clip], frames)
         parts = [
-            self.network(*(torch.as_tensor(part[start : start + self.batch]) for part in clip))
+            self.network(*(_tensor(part[start : start + self.batch]) for part in clip))
             for start in range(0, frames, self.batch)
         ]
         return tuple(torch.cat(results).numpy() for results in zip(*parts, strict=True))
@@ -153,8 +153,12 @@ class _Slot:
         self._rows = None
 
 
+def _tensor(array: npt.NDArray[Any]) -> Tensor:
+    return torch.as_tensor(array.copy())  # poses are small, and torch takes no backward strides
+
+
 def _to_device(array: npt.NDArray[Any], device: torch.device) -> Tensor:
-    return torch.as_tensor(array).pin_memory().to(device, non_blocking=True)
+    return _tensor(array).pin_memory().to(device, non_blocking=True)
 
 
 def _numpy_type(tensor: Tensor) -> npt.DTypeLike:

@@ -1,6 +1,7 @@
 """The benchmark measures what it says; the plain network it measures computes the same numbers."""
 
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,6 +123,22 @@ def test_plain_and_our_training_steps_have_the_same_gradients() -> None:
         torch.autograd.backward(model(x)[0].square().mean())
         gradients.append(torch.cat([p.grad.flatten() for p in model.pose2mesh.parameters()]))
     torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-6 * float(gradients[0].abs().max()))
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_peak_memory_sees_what_came_and_went(marked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not marked:
+        monkeypatch.setattr(bench, "_reset_high_water", lambda: False)
+    elif not bench._reset_high_water():
+        pytest.skip("this system keeps no mark that can be reset")
+    before = bench._resident_mb()
+    if not before:
+        pytest.skip("not measured here")
+    with bench._PeakMemory() as memory:
+        block = np.ones(2**26, np.uint8)
+        time.sleep(0.1)
+        del block
+    assert memory.peak_mb - before > 50
 
 
 def test_a_failed_measurement_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

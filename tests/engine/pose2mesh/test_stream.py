@@ -35,6 +35,11 @@ def test_a_clip_of_any_length(model: Pose2Mesh, frames: int) -> None:
     np.testing.assert_allclose(joints, expected[1], rtol=0, atol=1e-4)
 
 
+def test_a_clip_backwards(model: Pose2Mesh) -> None:
+    clip, stream = _clip(5), Stream(fast(model), batch=2)
+    np.testing.assert_allclose(stream(clip[::-1])[0], stream(clip)[0][::-1], rtol=0, atol=1e-6)
+
+
 def test_networks_of_several_inputs_see_rows_that_belong_together() -> None:
     def difference(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, ...]:
         assert len(a) == len(b) <= 3
