@@ -123,6 +123,13 @@ def _config(name: str, data: dict[str, Any]) -> TrainConfig:
     noise = _read(DetectorNoise, _table(tables["noise"], "noise"), "noise, ")
     if noise.jitter is not None and len(noise.jitter) != LANDMARKS:
         raise ValueError(f"noise, jitter has {len(noise.jitter)} numbers: give {LANDMARKS}, one per landmark")
+    if noise.file and not Path(noise.file).is_file():
+        raise ValueError(f"noise, file is {noise.file!r}, which does not exist: correct the path")
+    synthesis = _read(Synthesis, _table(tables["synthesis"], "synthesis"), "synthesis, ")
+    if not 0 < synthesis.near <= synthesis.far:
+        raise ValueError(
+            f"synthesis, near is {synthesis.near} and far {synthesis.far}: make near above 0, and far no less"
+        )
     return TrainConfig(
         name,
         own.vertices,
@@ -133,7 +140,7 @@ def _config(name: str, data: dict[str, Any]) -> TrainConfig:
         ),
         own.seed,
         noise,
-        _read(Synthesis, _table(tables["synthesis"], "synthesis"), "synthesis, "),
+        synthesis,
     )
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from engine.cli import main
 from engine.errors import EngineError
+from engine.train import config
 from engine.train.config import load_config, shortened
+from engine.train.detector_noise import DetectorNoise
+from engine.train.loop import Schedule
+from engine.train.synthesis import Synthesis
 
 GOOD = """
 vertices = 512
@@ -57,19 +62,19 @@ def test_the_shipped_ones_begin_from_nothing() -> None:
     light, quality = load_config("open_body_light"), load_config("open_body_quality")
     assert [stage.stage for stage in light.stages] == ["lift", "mesh"]
     assert [stage.stage for stage in quality.stages] == ["lift", "time", "mesh"]
-    assert all(stage.average > 0 for config in (light, quality) for stage in config.stages)
+    assert all(stage.average > 0 for each in (light, quality) for stage in each.stages)
 
 
 def test_a_file_is_read_whole(tmp_path: Path) -> None:
-    config = load_config(str(toml(tmp_path / "mine.toml")))
-    assert (config.name, config.vertices, config.seed) == ("mine", 512, 0)
-    assert config.network.pose.temporal_width == 16
-    assert config.network.mesh.level_widths == ((16,), (16,))
-    assert [(stage.stage, stage.frames, stage.average) for stage in config.stages] == [
+    mine = load_config(str(toml(tmp_path / "mine.toml")))
+    assert (mine.name, mine.vertices, mine.seed) == ("mine", 512, 0)
+    assert mine.network.pose.temporal_width == 16
+    assert mine.network.mesh.level_widths == ((16,), (16,))
+    assert [(stage.stage, stage.frames, stage.average) for stage in mine.stages] == [
         ("time", 8, 0.99),
         ("mesh", 1, 0.0),
     ]
-    assert config.noise.jitter == (0.01,) * 33 and config.synthesis.recombine == 0.1
+    assert mine.noise.jitter == (0.01,) * 33 and mine.synthesis.recombine == 0.1
 
 
 @pytest.mark.parametrize(
@@ -89,6 +94,8 @@ def test_a_file_is_read_whole(tmp_path: Path) -> None:
         ("recombine = 0.1", "recombine = true", "recombine is True", "make it a number"),
         ("[noise]", "[noise]\nswaps = 0.1", "noise, swaps is unknown", "swap"),
         ("[noise]\njitter = [", "[noise]\njitter = [0.01,", "jitter has 34 numbers", "give 33"),
+        ("[noise]", "[noise]\nfile = 'none.npz'", "file is 'none.npz', which does not exist", "correct"),
+        ("recombine = 0.1", "near = 0", "near is 0 and far 12.0", "make near above 0"),
         ("[synthesis]", "[[synthesis]]", "synthesis is no table", "write [synthesis]"),
         ('stage = "time"', 'stage = "tiem"', "stage 1, stage is 'tiem'", "lift, time, mesh"),
         ("frames = 8", "frames = 1", "no time", "set frames to 2"),
@@ -132,14 +139,19 @@ def test_there_is_none_of_that_name() -> None:
 
 
 def test_stages_are_cut_in_proportion(tmp_path: Path) -> None:
-    config = load_config("open_body_quality")
-    short = shortened(config, 10)
+    whole = load_config("open_body_quality")
+    short = shortened(whole, 10)
     assert sum(stage.seconds for stage in short.stages) == pytest.approx(10)
     assert short.stages[0].seconds / short.stages[1].seconds == pytest.approx(
-        config.stages[0].seconds / config.stages[1].seconds
+        whole.stages[0].seconds / whole.stages[1].seconds
     )
     for seconds in (0.0, -3.0, float("nan")):
         with pytest.raises(EngineError, match="above 0"):
-            shortened(config, seconds)
+            shortened(whole, seconds)
     with pytest.raises(EngineError, match="counts steps"):
         shortened(load_config(str(toml(tmp_path / "mine.toml"))), 10)
+
+
+@pytest.mark.parametrize("kind", [Schedule, DetectorNoise, Synthesis, config._Network])
+def test_every_key_has_a_kind_that_can_be_checked(kind: type) -> None:
+    assert {str(each.type) for each in fields(kind)} <= config._KINDS.keys()
