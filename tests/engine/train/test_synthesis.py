@@ -10,7 +10,7 @@ from engine.train.body_torch import BodyTorch
 from engine.train.detector_noise import CLEAN
 from engine.train.loop import draw_pairs
 from engine.train.motions import load_motions
-from engine.train.synthesis import PLAIN, Synthesis, draw_bones, draw_steps, draw_stretch
+from engine.train.synthesis import PLAIN, Synthesis, draw_bones, draw_steps, draw_stretch, widen_hips
 
 
 def test_the_truth_lies_on_the_observation_without_noise(motion_file: Path, body: BodyModel) -> None:
@@ -73,3 +73,33 @@ def test_what_accuracy_is_measured_on_varies_no_bone() -> None:
     assert drawn is not None
     assert torch.equal(drawn[:, 1], drawn[:, 2])  # people are symmetric
     assert abs(drawn.log().std().item() - Synthesis().bones) < 0.01
+    longer = draw_bones(500, Synthesis(arms=1.1), torch.Generator().manual_seed(0), torch.device("cpu"))
+    assert longer is not None
+    torch.testing.assert_close(
+        longer / drawn, torch.tensor([1.0] * 16 + [1.1] * 4 + [1.0] * 4).expand(500, 24)
+    )
+
+
+def test_hips_are_seen_wide_by_one_factor_a_clip_and_the_truth_stays(
+    motion_file: Path, body: BodyModel
+) -> None:
+    landmarks = torch.randn(600, 33, 3, generator=torch.Generator().manual_seed(0))
+    assert widen_hips(landmarks, PLAIN, torch.Generator()) is landmarks
+    synthesis = Synthesis(hips=1.2, hips_error=0.1)
+    seen = widen_hips(landmarks, synthesis, torch.Generator().manual_seed(1), frames=3)
+    others = [i for i in range(33) if i not in (23, 24)]
+    assert torch.equal(seen[:, others], landmarks[:, others])
+    torch.testing.assert_close(seen[:, 23:25].mean(1), landmarks[:, 23:25].mean(1))
+    apart = (seen[:, 23] - seen[:, 24]) / (landmarks[:, 23] - landmarks[:, 24])
+    factor = apart.view(200, 3, 3).flatten(1)
+    assert (factor.std(1) < 1e-2).all()
+    assert abs(factor.mean(1).log().mean().exp().item() - 1.2) < 0.03
+    assert abs(factor.mean(1).log().std().item() - 0.1) < 0.02
+
+    points, motions = BodyTorch(body, np.arange(3)), load_motions(motion_file, body)
+    narrow, wide = (
+        draw_pairs(points, motions, 16, CLEAN, chosen, torch.Generator().manual_seed(4))
+        for chosen in (Synthesis(focal_error=0.0), Synthesis(hips=1.5, focal_error=0.0))
+    )
+    width = [(pairs.landmarks[:, 23] - pairs.landmarks[:, 24]).norm(dim=-1) for pairs in (narrow, wide)]
+    torch.testing.assert_close(*width)
