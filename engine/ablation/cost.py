@@ -14,7 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ..pose2mesh.body_network import BodyNetwork
-from ..train.loop import Schedule, compute_losses
+from ..train.loop import compute_losses
+from ..train.schedule import Schedule
 from ..train.synthesis import Pairs
 
 

@@ -23,8 +23,9 @@ from ..train.body_torch import BodyTorch
 from ..train.detector_noise import DetectorNoise
 from ..train.evaluate import Predict, errors, evaluation_pairs
 from ..train.linear_maps import build_body_mesh
-from ..train.loop import Schedule, train
+from ..train.loop import train
 from ..train.motions import MotionSet, load_motions
+from ..train.schedule import Schedule
 from ..train.synthesis import Pairs
 from .networks import AblationNetwork
 from .noise import plain

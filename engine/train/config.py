@@ -12,7 +12,7 @@ from ..errors import EngineError
 from ..pose2mesh.body_network import LANDMARKS, body_config
 from ..pose2mesh.config import Pose2MeshConfig
 from .detector_noise import DetectorNoise
-from .loop import Schedule
+from .schedule import Schedule
 from .synthesis import Synthesis
 
 CONFIGS = Path(__file__).resolve().parent / "configs"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from .log import read_log
 
 NAMES = {"lift": "landmarks", "vertex": "vertices", "edge": "edges (twice)"}
 
@@ -38,25 +39,6 @@ def draw_curves(log: Path, picture: Path) -> None:
         figure.savefig(picture)
     except OSError as error:
         _warn(f"{picture.name} cannot be written ({error}): make room for it; the training goes on.")
-
-
-def read_log(log: Path) -> dict[int, list[dict[str, Any]]]:
-    """The log's lines by the number of their stage, in order of steps.
-
-    A training that was stopped has repeated the steps since its last checkpoint, and may have left a line
-    half written: of every step the newest whole line counts.
-    """
-    newest: dict[tuple[int, int], dict[str, Any]] = {}
-    for line in log.read_text().splitlines() if log.exists() else ():
-        try:
-            entry = json.loads(line)
-            newest[entry["number"], entry["step"]] = entry
-        except (ValueError, KeyError):
-            continue
-    stages: dict[int, list[dict[str, Any]]] = {}
-    for number, step in sorted(newest):
-        stages.setdefault(number, []).append(newest[number, step])
-    return stages
 
 
 def _draw_losses(axes: Any, lines: list[dict[str, Any]]) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -22,7 +21,9 @@ from . import parallel
 from .averaging import WeightAverage
 from .body_torch import BodyTorch
 from .detector_noise import DetectorNoise
+from .log import Log
 from .motions import MotionSet
+from .schedule import Schedule
 from .synthesis import Pairs, Synthesis, draw_bones, draw_cameras, draw_rotations, film
 
 WARM_UP = 300
@@ -30,70 +31,6 @@ WARM_UP = 300
 LOG_EVERY = 50
 """Steps that a line of the log is the mean of."""
 SAVE_EVERY = 1000
-STAGES = ("lift", "time", "mesh")
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """One stage of training.
-
-    Attributes:
-        stage: "lift" trains PoseNet on frames on their own, "time" only what mixes its features along time,
-            "mesh" PoseNet and MeshNet.
-        steps, batch, learning_rate: AdamW with a short warm-up and a cosine decay to zero.
-        mesh_batch: in stage "mesh", how many samples of the batch MeshNet, the slower of the two, sees.
-        frames: length of the clips that a batch is made of; 1 for a network that sees frames on their own.
-        views: cameras that film each posed body.
-        lift_rate: in stage "mesh", PoseNet's learning rate as a fraction; 0 leaves it as it is.
-        average: decay per step of the running average of the weights that the stage hands on; 0 hands on the
-            weights of its last step.
-        seconds: stop (and decay) by wall clock instead of steps when positive.
-        seed: of everything that is drawn.
-
-    Raises:
-        ValueError: no training can be made of these; says what to put instead.
-    """
-
-    stage: str
-    steps: int
-    batch: int
-    learning_rate: float
-    mesh_batch: int = 64
-    frames: int = 1
-    views: int = 1
-    lift_rate: float = 0.3
-    average: float = 0.0
-    seconds: float = 0.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse what would fail, or mean nothing, in the middle of a training."""
-        for wrong, problem in self._problems():
-            if wrong:
-                raise ValueError(problem)
-
-    def _problems(self) -> Iterator[tuple[bool, str]]:
-        yield self.stage not in STAGES, f"stage is {self.stage!r}: make it one of {', '.join(STAGES)}"
-        for name, least in (("steps", 1), ("batch", 2), ("mesh_batch", 2), ("frames", 1), ("views", 1)):
-            value = getattr(self, name)
-            yield value < least, f"{name} is {value}: make it {least} or more"
-        for name in ("learning_rate", "lift_rate", "seconds", "seed"):
-            value = getattr(self, name)
-            yield not 0 <= value < math.inf, f"{name} is {value}: make it 0 or more"
-        yield not 0 <= self.average < 1, f"average is {self.average}: make it 0 or more, and less than 1"
-        clip = self.frames * self.views
-        yield (
-            self.batch % clip > 0,
-            (f"batch is {self.batch}, which is no multiple of frames times views, {clip}: make it one"),
-        )
-        yield (
-            self.stage == "time" and self.frames == 1,
-            ('stage "time" sees clips of 1 frame, in which there is no time: set frames to 2 or more'),
-        )
-        yield (
-            self.stage == "mesh" and self.mesh_batch > self.batch,
-            (f"mesh_batch is {self.mesh_batch}, more than the batch of {self.batch}: make it at most that"),
-        )
 
 
 def draw_pairs(
@@ -185,7 +122,7 @@ def train(
     generator = torch.Generator(device=body.device)
     edges = _edges(network, body.device)
     before, started, rate = progress.elapsed, time.perf_counter(), 0.0
-    log = _Log(checkpoint.with_suffix(".jsonl"), schedule, number)
+    log = Log(checkpoint.with_suffix(".jsonl"), schedule, number)
     lift = torch.compile(network.lift, dynamic=False) if compiled else network.lift
     while (done := parallel.agree(network, _share_done(schedule, progress))) < 1:
         if report is not None:
@@ -209,10 +146,10 @@ def train(
         progress.elapsed = before + time.perf_counter() - started
         log.add(losses)
         if progress.step % LOG_EVERY == 0:
-            log.write(progress, schedule.learning_rate * rate)
+            log.write(progress.step, progress.elapsed, schedule.learning_rate * rate)
         if progress.step % SAVE_EVERY == 0:
             _save(network, optimizer, average, progress, checkpoint)
-    log.write(progress, schedule.learning_rate * rate)
+    log.write(progress.step, progress.elapsed, schedule.learning_rate * rate)
     average.hand_over()
     _release(network)
     progress.finished = True
@@ -277,54 +214,6 @@ def _release(network: BodyNetwork) -> None:
 def _seed(*numbers: int) -> int:
     """One 32-bit seed, which is what torch's generator takes on a CPU, from several numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
-
-
-class _Log:
-    """Means of the losses over some steps, a JSON object per line.
-
-    Args:
-        path: of the file; only the first process writes it.
-        schedule, number: the stage.
-    """
-
-    def __init__(self, path: Path, schedule: Schedule, number: int) -> None:
-        self._path, self._schedule, self._number = path, schedule, number
-        self._sums: dict[str, Tensor] = {}
-        self._steps = 0
-        self._since = time.perf_counter()
-        self.last: dict[str, float] = {}
-
-    def add(self, losses: Mapping[str, Tensor]) -> None:
-        """Take in a step, without waiting for the device."""
-        for name, loss in losses.items():
-            self._sums[name] = self._sums.get(name, 0.0) + loss.detach()
-        self._steps += 1
-
-    def write(self, progress: Progress, learning_rate: float) -> None:
-        """A line about the steps since the last one, if there were any."""
-        if self._steps == 0:
-            return
-        self.last = {name: round(float(total) / self._steps, 2) for name, total in self._sums.items()}
-        if not all(math.isfinite(loss) for loss in self.last.values()):
-            raise EngineError(
-                f'The loss of stage "{self._schedule.stage}" is no longer a number: lower its learning_rate.'
-            )
-        at_once = self._schedule.batch * parallel.processes()
-        now = time.perf_counter()
-        entry = {
-            "number": self._number,
-            "stage": self._schedule.stage,
-            "step": progress.step,
-            "samples": progress.step * at_once,
-            "seconds": round(progress.elapsed, 1),
-            "learning_rate": float(f"{learning_rate:.4g}"),
-            "losses": self.last,
-            "samples_per_s": round(self._steps * at_once / (now - self._since)),
-        }
-        if parallel.rank() == 0:
-            with self._path.open("a") as log:
-                log.write(json.dumps(entry) + "\n")
-        self._sums, self._steps, self._since = {}, 0, now
 
 
 def _edges(network: BodyNetwork, device: torch.device) -> Tensor:

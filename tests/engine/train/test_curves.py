@@ -1,4 +1,4 @@
-"""The log's lines, and the picture made of them."""
+"""The picture made of the log's lines."""
 
 from __future__ import annotations
 
@@ -57,15 +57,6 @@ def test_without_a_log_there_is_no_picture(tmp_path: Path, capsys: pytest.Captur
     curves.draw_curves(tmp_path / "empty.jsonl", tmp_path / "curves.png")
     assert not (tmp_path / "curves.png").exists()
     assert capsys.readouterr().err == ""
-
-
-def test_a_stopped_trainings_repeated_and_torn_lines(tmp_path: Path) -> None:
-    log = tmp_path / "checkpoint.jsonl"
-    lines = [line(0, 50, 9.0), line(0, 100, 8.0), line(0, 150, 7.0)[:30], line(0, 100, 6.0), line(1, 50)]
-    log.write_text("\n".join(lines) + '\n{"stage": "of an older version"}\n')
-    stages = curves.read_log(log)
-    assert list(stages) == [0, 1]
-    assert [(each["step"], each["losses"]["lift"]) for each in stages[0]] == [(50, 9.0), (100, 6.0)]
 
 
 def test_without_matplotlib_one_sentence_says_so(

@@ -15,9 +15,10 @@ from engine.body.model import BodyModel
 from engine.pose2mesh.body_network import BodyNetwork, body_config, load_body_network, shipped_weights
 from engine.train import parallel
 from engine.train.body_torch import BodyTorch
-from engine.train.curves import read_log
-from engine.train.loop import Schedule, train
+from engine.train.log import read_log
+from engine.train.loop import train
 from engine.train.motions import load_motions
+from engine.train.schedule import Schedule
 
 
 def _join(rank: int, port: int) -> None:

@@ -12,7 +12,7 @@ from engine.errors import EngineError
 from engine.train import config
 from engine.train.config import load_config, shortened
 from engine.train.detector_noise import DetectorNoise
-from engine.train.loop import Schedule
+from engine.train.schedule import Schedule
 from engine.train.synthesis import Synthesis
 
 GOOD = """

@@ -19,10 +19,10 @@ from engine.pose2mesh.body_network import BodyNetwork, body_config, load_body_ne
 from engine.pose2mesh.observation import Observation
 from engine.train.body_torch import BodyTorch
 from engine.train.config import TrainConfig
-from engine.train.curves import read_log
 from engine.train.evaluate_weights import evaluate_weights
-from engine.train.loop import Schedule
+from engine.train.log import read_log
 from engine.train.run import load_checkpoint, run
+from engine.train.schedule import Schedule
 
 
 @pytest.fixture(scope="module")
