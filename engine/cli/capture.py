@@ -35,8 +35,9 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--focal", type=float, metavar="PX", help="focal length in pixels, where it is known")
     parser.add_argument(
         "--pose-model",
-        choices=("full", "heavy"),
-        help="2D pose model: heavy (with quality) is more precise, full (with light) twice as fast",
+        choices=("full", "heavy", "best"),
+        help="2D pose model: best (with quality) is heavy on every frame and its mirror image, heavy takes half "
+        "of that, full (with light) a quarter",
     )
     parser.add_argument(
         "--first-frame", type=int, default=0, metavar="N", help="start here, counted from 0 (0)"

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ..pose2d.landmarker import Landmarker
 from ..video.decode import VideoFile
 from .capture import CaptureOptions, capture
 
@@ -70,7 +69,7 @@ def detector_alone(video: Path, options: CaptureOptions) -> float:
     """Seconds to decode a video and detect its people, with the settings of a capture."""
     start = time.perf_counter()
     source = VideoFile(video)
-    with Landmarker(options.people, options.pose_bundle) as landmarker:
+    with options.landmarker() as landmarker:
         for frame in source:
             landmarker.detect(frame)
     return time.perf_counter() - start

@@ -35,7 +35,7 @@ from .world import World, posed_joints, stand_on_ground
 
 NETWORKS = {"quality": "open_body_quality", "light": "open_body_light"}
 """The weights that ship for the open body: the first looks at the frames around each frame, too."""
-POSE_MODELS = {"quality": "heavy", "light": "full"}
+POSE_MODELS = {"quality": "best", "light": "full"}
 """The 2D pose model that goes with each network: depth is read off small differences in the picture."""
 WRITE_CHUNK = 32
 """Frames of full vertices in memory at a time."""
@@ -52,7 +52,8 @@ class CaptureOptions:
         body: "open_body", or the name of an imported body.
         smoothing: 0 none, 1 the default.
         focal_px: focal length in pixels where it is known.
-        pose_model: the 2D pose model, "full" or "heavy"; None takes the one that goes with the network.
+        pose_model: "full", "heavy", or "best", which is heavy on every frame and on its mirror image; None
+            takes the one that goes with the network.
         network: one of `NETWORKS`; an imported body has its own.
     """
 
@@ -65,10 +66,11 @@ class CaptureOptions:
     pose_model: str | None = None
     network: str = "quality"
 
-    @property
-    def pose_bundle(self) -> Path:
-        """The 2D pose model's file."""
-        return bundle_path(self.pose_model or POSE_MODELS[self.network])
+    def landmarker(self) -> Landmarker:
+        """The 2D pose model, ready to run; see `Landmarker` for what can go wrong."""
+        model = self.pose_model or POSE_MODELS[self.network]
+        best = model == "best"
+        return Landmarker(self.people, bundle_path("heavy" if best else model), mirrored=best)
 
 
 @dataclass(frozen=True)
@@ -243,7 +245,7 @@ def detect_people(
     preview = None
     index, times = [], []
     with watch("pose2d"):
-        landmarker = Landmarker(options.people, options.pose_bundle)
+        landmarker = options.landmarker()
 
     def look(frame: Frame, window: Window) -> np.ndarray:
         with watch("look"):

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .measured_errors import MIRRORED_LANDMARK, measured_errors
+from ..pose2d.mirrored import MIRRORED_LANDMARK
+from .measured_errors import measured_errors
 
 LIMBS = ((13, 15, 17, 19, 21), (14, 16, 18, 20, 22), (25, 27, 29, 31), (26, 28, 30, 32))
 

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..pose2d.mirrored import MIRRORED_LANDMARK
+
 FILE: Final = Path(__file__).parent / "detector_errors.npz"
-MIRRORED_LANDMARK = [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *[i + 1 if i % 2 else i - 1 for i in range(11, 33)]]
 FEATURES: Final = [0, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28]
 _SOFTNESS: Final = 0.1
 """How far unlikely pictures are drawn: in squared distances to the nearest other one."""

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from engine.pose2d.mirrored import MIRRORED_LANDMARK
 from engine.train.detector_noise import LIMBS
-from engine.train.measured_errors import MIRRORED_LANDMARK, features, views
+from engine.train.measured_errors import features, views
 
 Array = npt.NDArray[Any]
 
