@@ -57,6 +57,12 @@ def quick(trained: Path, made_once: Callable[..., BodyTorch], monkeypatch: pytes
     monkeypatch.setattr("engine.train.run.BodyTorch", made_once)
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture takes longer than these trainings."""
+    monkeypatch.setattr("engine.train.run.draw_curves", lambda *_: None)
+
+
 def test_training_learns(trained: Path, motion_file: Path, small: TrainConfig, tmp_path: Path) -> None:
     untrained = run(
         replace(small, stages=(Schedule("mesh", 1, 4, 0.0, mesh_batch=4),)),
@@ -75,7 +81,7 @@ def test_training_learns(trained: Path, motion_file: Path, small: TrainConfig, t
     assert after["clean"]["mpvpe"] < after["detector_noise"]["mpvpe"]
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("quick", "undrawn")
 def test_a_stopped_training_ends_with_the_same_bits(
     small: TrainConfig, motion_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,7 +151,7 @@ def test_a_stage_hands_on_the_average(small: TrainConfig, motion_file: Path, tmp
     assert not torch.allclose(handed_on, seen[-1])
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("quick", "undrawn")
 def test_every_stage_trains_its_part_and_nothing_else(
     small: TrainConfig, motion_file: Path, tmp_path: Path
 ) -> None:
@@ -224,7 +230,7 @@ def test_a_loss_that_is_no_number_ends_it(small: TrainConfig, motion_file: Path,
     assert not (tmp_path / "checkpoint.pt").exists()
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("quick", "undrawn")
 @pytest.mark.parametrize("kind", ["damaged", "another network's", "empty", "another optimiser's"])
 def test_a_checkpoint_that_does_not_fit_is_named(
     small: TrainConfig, motion_file: Path, tmp_path: Path, kind: str
