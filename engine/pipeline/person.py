@@ -25,13 +25,13 @@ from ..motion.smoothing import (
 from .lift import Lift, MeshLifter
 from .stopwatch import Stopwatch
 
-SHAPE_FRAMES = 100
-"""Frames spread over the take that decide the shape and the residual's basis."""
+BASIS_FRAMES, SHAPE_FRAMES = 100, 50
+"""Frames spread over the take that decide the residual's basis; of those, the ones that decide the shape."""
 RESIDUAL_RANK = 16
 RESIDUAL_WIDTH = 0.25
 """Seconds: the residual is soft tissue and clothing at most, so it may only move slowly."""
 CHUNK = 128
-SURE, ENOUGH_POINTS = 0.5, 11
+SURE, ENOUGH_POINTS = 0.3, 11
 """A frame counts where at least half of the 22 points below the head are seen with this confidence."""
 SHORTEST_SIGHT = 0.15
 """Seconds: people who are seen for less are ghosts."""
@@ -147,9 +147,9 @@ def fit_person(
         poses[seen[frames]] = found
         return rest_residual(points, target, found, betas, trans)[:, :-33]
 
-    chosen = np.unique(np.linspace(0, len(seen) - 1, min(len(seen), SHAPE_FRAMES)).astype(int))
+    chosen = spread_evenly(len(seen), BASIS_FRAMES)
     target = np.concatenate(lift(chosen), axis=1)
-    betas = np.asarray(fit_shape(points, target), np.float32)
+    betas = np.asarray(fit_shape(points, target[spread_evenly(len(chosen), SHAPE_FRAMES)]), np.float32)
     residual = fit(chosen, target)
     basis = residual_basis(residual)
     coefficients = np.zeros((len(visible), len(basis)), np.float32)
@@ -162,6 +162,11 @@ def fit_person(
         coefficients[seen[frames]] = np.tensordot(residual, basis, ((1, 2), (1, 2)))
         progress(len(chosen) + start + len(frames))
     return betas, poses, basis, coefficients
+
+
+def spread_evenly(count: int, most: int) -> np.ndarray:
+    """At most so many numbers from 0 to `count` - 1, both included, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
 
 
 class Placement:
