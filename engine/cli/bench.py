@@ -15,6 +15,12 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("bench", help="speed and memory, per stage and per network")
     parser.add_argument("--video", type=Path, default=SAMPLE, help="what to capture (the sample)")
     parser.add_argument("--people", type=int, default=1, help="how many people to follow in it (1)")
+    parser.add_argument(
+        "--network",
+        choices=("quality", "light"),
+        default="quality",
+        help="what captures it, with its pose model",
+    )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 64], metavar="N")
     parser.add_argument("--seconds", type=float, default=2.0, help="how long to repeat each network (2)")
@@ -35,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         "network": network(batches=batches, seconds=seconds),
         "training": {} if args.quick else training(seconds=seconds),
         "camera_fit": camera_fit(),
-        **bench_pipeline(args.video, args.device, args.people),
+        **bench_pipeline(args.video, args.device, args.people, args.network),
     }
     if args.json:
         print(json.dumps(figures))
@@ -53,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     for name, milliseconds in figures["stages_ms"].items():
         print(f"stage {name:10} {milliseconds:9.3f} ms per frame")
     whole, detector = figures["end_to_end_fps"], figures["pose2d_only_fps"]
-    times = figures["times_pose2d"]
+    times, busy = figures["times_pose2d"], figures["processor_times_pose2d"]
     print(f"whole pipeline {whole} fps, 2D detector alone {detector} fps: {times} times its time")
+    print(f"processor time of the whole: {busy} times that of the detector alone")
     return 0

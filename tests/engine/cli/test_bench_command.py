@@ -29,6 +29,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             "end_to_end_fps": 2.0,
             "pose2d_only_fps": 3.0,
             "times_pose2d": 1.5,
+            "processor_times_pose2d": 1.6,
         }
 
     solver = {"ms": 1.0, "loss_px": 2.0}

@@ -13,8 +13,10 @@ from engine.video.decode import VideoFile
 def test_every_stage_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four frames: the figures mean nothing, their names are the contract."""
     monkeypatch.setattr(bench, "VideoFile", lambda path, first=0, last=3: VideoFile(path, first, last))
-    figures = bench.bench_pipeline(Path(SAMPLE), "cpu", repeats=1)
-    assert set(figures) == {"stages_ms", "end_to_end_fps", "pose2d_only_fps", "times_pose2d"}
+    figures = bench.bench_pipeline(Path(SAMPLE), "cpu", network="light", repeats=1)
+    ratios = {"times_pose2d", "processor_times_pose2d"}
+    assert set(figures) == {"stages_ms", "end_to_end_fps", "pose2d_only_fps", *ratios}
+    assert all(0.1 < float(str(figures[name])) < 100 for name in ratios)
     stages = figures["stages_ms"]
     assert isinstance(stages, dict)
     assert {"decode", "pose2d", "track", "models", "lift", "body", "world", "mesh", "write", "other"} == set(
