@@ -37,6 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Train until the configuration says stop; an interrupted training goes on where it was."""
     from ..pipeline.lift import choose_device
+    from ..train import parallel
     from ..train.published.config import is_published, load_experiment
 
     device = choose_device(args.device)
@@ -55,5 +56,6 @@ def run(args: argparse.Namespace) -> int:
         if args.seconds is not None:
             config = shortened(config, args.seconds)
         weights = train(config, args.motions, args.out, device, args.init, args.compile)
-    print(json.dumps({"weights": str(weights)}) if args.json else f"Wrote {weights}.")
+    if parallel.rank() == 0:
+        print(json.dumps({"weights": str(weights)}) if args.json else f"Wrote {weights}.")
     return 0
