@@ -28,12 +28,10 @@ MIRRORED_LANDMARK: Final = [
     *[i + 1 if i % 2 else i - 1 for i in range(11, 33)],
 ]
 """The landmark on the other side of the body."""
-_SAME: Final = 0.15
-"""Median distance, in sizes of the person, up to which two detections are one person."""
+_SAME: Final = 0.06
+"""Median distance, in sizes of the person, up to which two detections are one pose of one person."""
 _AGREE: Final = 0.1
 """Distance of one landmark in the two looks, in sizes, up to which their mean is taken."""
-_DOUBT: Final = 0.5
-"""What is left of the surer one's confidence where the looks contradict each other."""
 
 
 def unmirrored(people: FloatArray, width: int) -> FloatArray:
@@ -44,37 +42,27 @@ def unmirrored(people: FloatArray, width: int) -> FloatArray:
 
 
 def merged(straight: FloatArray, mirrored: FloatArray) -> FloatArray:
-    """The people of both looks, each once.
+    """The people of the straight look, with the mean of both looks where they agree.
+
+    Where they do not, because one exchanged left and right, say, or lost the person, the straight look
+    counts: it follows its people from frame to frame.
 
     Args:
         straight, mirrored: (N,33,3) and (M,33,3) x px, y px, confidence, both in the frame.
 
     Returns:
-        (K,33,3): those of the straight look, with the mean of both where the other saw them too, then those
-        whom only the mirror showed.
+        (N,33,3)
     """
-    left = list(range(len(mirrored)))
-    people = []
-    for person in straight:
-        apart = [_apart(person, mirrored[other]) for other in left]
-        if apart and min(apart) < _SAME:
-            person = _mean(person, mirrored[left.pop(int(np.argmin(apart)))])
-        people.append(person)
-    return np.stack([*people, *mirrored[left]]) if people or left else straight
+    if not len(mirrored):
+        return straight
+    return np.stack([_mean(person, mirrored) for person in straight]) if len(straight) else straight
 
 
-def _size(person: FloatArray) -> float:
-    return max(float(np.ptp(person[:, :2], axis=0).max()), 1.0)
-
-
-def _apart(one: FloatArray, other: FloatArray) -> float:
-    return float(np.median(np.linalg.norm(one[:, :2] - other[:, :2], axis=1))) / _size(one)
-
-
-def _mean(one: FloatArray, other: FloatArray) -> FloatArray:
-    """Landmark by landmark; where the two contradict each other, for instance because one exchanged left and
-    right, the surer.
-    """
-    agree = np.linalg.norm(one[:, :2] - other[:, :2], axis=1) < _AGREE * _size(one)
-    surer = np.where(one[:, 2:] >= other[:, 2:], one, other) * np.array([1, 1, _DOUBT], np.float32)
-    return np.where(agree[:, None], (one + other) / 2, surer).astype(np.float32)
+def _mean(person: FloatArray, mirrored: FloatArray) -> FloatArray:
+    size = max(float(np.ptp(person[:, :2], axis=0).max()), 1.0)
+    apart = np.linalg.norm(mirrored[..., :2] - person[:, :2], axis=-1) / size  # (M,33)
+    nearest = int(np.median(apart, axis=1).argmin())
+    if np.median(apart[nearest]) > _SAME:
+        return person
+    agree = (apart[nearest] < _AGREE)[:, None]
+    return np.where(agree, (person + mirrored[nearest]) / 2, person).astype(np.float32)
