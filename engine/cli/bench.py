@@ -25,7 +25,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 64], metavar="N")
     parser.add_argument("--seconds", type=float, default=2.0, help="how long to repeat each network (2)")
     parser.add_argument(
-        "--quick", action="store_true", help="batches 1 and 8, half a second each, no training steps"
+        "--quick", action="store_true", help="batches 1 and 8, half a second each, one capture, no training"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
 
