@@ -2,8 +2,8 @@
 
 python -m tools.detector_errors.measure SHOTS.npz FOLDER FOUND.npz [--sheet SHEET.jpg]
 
-Every shot is a video of its own to `engine.pose2d.landmarker`; a single picture is shown twice, so that
-the detector tracks as in a video. FOUND.npz, F frames with all frames of finished shots:
+Every shot is a video of its own to `engine.pose2d.landmarker` with the heavy model; a single picture is shown
+twice, so that the detector tracks as in a video. FOUND.npz, F frames with all frames of finished shots:
 
     shot (F,), found (F,) bool, image (F,33,2) and truth (F,33,2) px, confidence (F,33), size (F,2)
     height (F,) px: 1.7 m at the distance of the body's middle;  outside, behind, covered (F,33)
@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from engine.pose2d.landmarker import Landmarker
+from engine.pose2d.landmarker import Landmarker, bundle_path
 from engine.video.frames import Frame
 
 Array = npt.NDArray[Any]
@@ -65,7 +65,7 @@ def _shot(shots: dict[str, Any], index: int, frames: Array, folder: Path, out: P
     spoil = Camera(rng)
     rows = []
     repeated = np.repeat(frames, REPEATS) if len(frames) == 1 else frames
-    with Landmarker() as landmarker:
+    with Landmarker(bundle=bundle_path("heavy")) as landmarker:
         for number, frame in enumerate(repeated):
             picture = spoil(np.asarray(cv2.imread(str(folder / f"{frame:05d}.png"))))
             people = landmarker.detect(Frame(number, number / 30, picture[..., ::-1].copy()))
