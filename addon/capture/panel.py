@@ -83,6 +83,7 @@ def _draw_settings(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup
     column.use_property_split = True
     column.use_property_decorate = False
     column.prop(settings, "people")
+    column.prop(settings, "network")
     own = preferences.get()
     if own is not None:
         column.prop(own, "device")

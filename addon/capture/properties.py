@@ -30,6 +30,14 @@ class P2M_CaptureSettings(bpy.types.PropertyGroup):
         soft_max=4,
         max=10,
     )
+    network: EnumProperty(
+        name="Mode",
+        description="How closely the engine looks at the footage",
+        items=(
+            ("quality", "Quality", "Most precise; looks at the frames around each frame"),
+            ("light", "Fast", "About four times faster; less precise in depth"),
+        ),
+    )
     use_range: BoolProperty(name="Part of the Footage", description="Capture only some frames")
     first_frame: IntProperty(
         name="First", description="First frame of the footage to use, counted from 1", default=1, min=1

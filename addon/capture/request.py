@@ -44,6 +44,7 @@ def make_request(chosen: Footage, settings: Any, device: str) -> Capture:
         smoothing=settings.smoothing,
         first_frame=chosen.first_frame,
         last_frame=chosen.last_frame,
+        network=settings.network,
     )
 
 

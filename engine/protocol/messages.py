@@ -50,7 +50,10 @@ class FramesSource:
 
 @dataclass(frozen=True)
 class Capture:
-    """The job. Frame range inclusive, `last_frame` None for the end; `focal_px` None when not known."""
+    """The job. Frame range inclusive, `last_frame` None for the end; `focal_px` None when not known.
+
+    `network`: "quality" or "light"; an imported body has its own.
+    """
 
     type: ClassVar[str] = "capture"
     source: PathSource | FramesSource
@@ -62,6 +65,7 @@ class Capture:
     first_frame: int = 0
     last_frame: int | None = None
     focal_px: float | None = None
+    network: str = "quality"
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class Recorder:
             self.texts: list[str] = []
             self.operators: dict[str, Any] = {}
             self.bars: list[tuple[float, str]] = []
+            self.fields: list[str] = []
 
     def _part(self, **_: Any) -> Recorder:
         return Recorder(self.root)
@@ -45,6 +46,7 @@ class Recorder:
 
     def prop(self, data: Any, name: str, *, text: str | None = None, **_: Any) -> None:
         assert name in data.bl_rna.properties, f"{data} has no {name}"
+        self.root.fields.append(name)
 
     def operator(self, name: str, *, text: str | None = None, icon: str = "NONE") -> Any:
         assert icon in ICONS, icon
@@ -101,6 +103,11 @@ def progress(
 def test_before_anything_a_video_is_asked_for(draw: Callable[..., Recorder]) -> None:
     layout = draw()
     assert {"pose2mesh.choose_video", "pose2mesh.capture"} <= layout.operators.keys()
+
+
+def test_quality_or_speed_is_chosen_beside_the_people(draw: Callable[..., Recorder]) -> None:
+    fields = draw().fields
+    assert fields.index("network") == fields.index("people") + 1
 
 
 @pytest.mark.parametrize("source", ["FILE", "CLIP", "STRIP"])

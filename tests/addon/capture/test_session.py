@@ -17,6 +17,7 @@ from pose2mesh_mocap.addon.capture import preview, result, session
 from pose2mesh_mocap.addon.capture.job import State
 from pose2mesh_mocap.addon.preferences.interpreter import VARIABLE
 from pose2mesh_mocap.engine.errors import EngineError
+from pose2mesh_mocap.engine.protocol.messages import Capture
 
 FAKE = Path(__file__).with_name("fake_engine.py")
 PATIENCE = 20.0
@@ -207,6 +208,24 @@ def test_every_take_gets_a_name_of_its_own(use: Use, tmp_path: Path) -> None:
         out.touch()
         names.add(out)
     assert len(names) == 3
+
+
+def test_what_is_chosen_reaches_the_engine(use: Use, tmp_path: Path) -> None:
+    """Also from a scene that was saved and opened again."""
+    from pose2mesh_mocap.addon.capture.request import chosen_footage, make_request
+
+    def asked() -> Capture:
+        scene = bpy.context.scene
+        return make_request(chosen_footage(scene), scene.pose2mesh_capture, "cpu")
+
+    assert (asked().network, asked().people, asked().smoothing) == ("quality", 1, 1.0)
+    settings = bpy.context.scene.pose2mesh_capture
+    settings.network, settings.people, settings.smoothing = "light", 2, 0.5
+    file = str(tmp_path / "scene.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=file)
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    bpy.ops.wm.open_mainfile(filepath=file)
+    assert (asked().network, asked().people, asked().smoothing) == ("light", 2, 0.5)
 
 
 @pytest.mark.parametrize(

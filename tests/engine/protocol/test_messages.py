@@ -13,7 +13,9 @@ EVERY: list[Any] = [
     m.Hello(1),
     m.Hello(1, "0.1.0", 4242),
     m.Capture(m.PathSource("/tmp/ein Tänzer.mp4"), "/tmp/take.npz"),
-    m.Capture(m.FramesSource(640, 480, 29.97, None), "take.npz", 2, "cpu", "smpl.npz", 0.5, 3, 9, 1200.0),
+    m.Capture(
+        m.FramesSource(640, 480, 29.97, None), "take.npz", 2, "cpu", "smpl.npz", 0.5, 3, 9, 1200.0, "light"
+    ),
     m.FramesEnd(),
     m.Cancel(),
     m.Started(None, 30, 640, 480, "cpu"),
@@ -55,6 +57,11 @@ def test_fields_of_a_newer_peer_are_ignored() -> None:
 PATH = {"kind": "path", "path": "a.mp4"}
 
 
+def test_an_older_peer_captures_with_quality() -> None:
+    job = m.from_wire(Message("capture", {"out": "t.npz", "source": PATH}))
+    assert isinstance(job, m.Capture) and job.network == "quality"
+
+
 @pytest.mark.parametrize(
     ("kind", "fields"),
     [
@@ -71,6 +78,7 @@ PATH = {"kind": "path", "path": "a.mp4"}
         ("capture", {"out": "t.npz", "source": {"kind": "frames", "width": 3, "height": 4}}),
         ("capture", {"out": 3, "source": PATH}),
         ("capture", {"out": "t.npz", "source": PATH, "people": None}),
+        ("capture", {"out": "t.npz", "source": PATH, "network": None}),
         ("capture", {"out": "t.npz", "source": PATH, "smoothing": 10**400}),
         ("frame", {"index": 0, "time": 0.0}),
         ("result", {"take": "t", "frames": 1, "people": 1, "seconds": 1, "quality": []}),

@@ -89,5 +89,18 @@ def memory(*_: Any) -> messages.Result:
     raise MemoryError
 
 
+def options(source: Any, job: messages.Capture, reporter: Any) -> messages.Result:
+    """The real way into the pipeline, whose options come back as quality."""
+    from engine.pipeline import capture as pipeline
+    from engine.serve.child import run_pipeline
+
+    def tell(source: Any, chosen: pipeline.CaptureOptions, reporter: Any) -> pipeline.CaptureResult:
+        seen: dict[str, Any] = {**vars(chosen), "out": str(chosen.out)}
+        return pipeline.CaptureResult(chosen.out, 0, chosen.people, 0.0, seen, {})
+
+    pipeline.capture = tell
+    return run_pipeline(source, job, reporter)
+
+
 if __name__ == "__main__":
     os._exit(serve(globals()[sys.argv[1]]))

@@ -174,6 +174,31 @@ def test_frames_of_another_size_are_a_sentence(start: Start) -> None:
     assert child.code() == 1
 
 
+def test_what_was_chosen_reaches_the_pipeline(start: Start) -> None:
+    chosen = {
+        "people": 2,
+        "device": "cpu",
+        "body": "smpl",
+        "smoothing": 0.5,
+        "focal_px": 900.0,
+        "network": "light",
+    }
+    child = start("options")
+    child.begin(**chosen)
+    options = child.rest()[-1].quality
+    assert {name: options[name] for name in chosen} == chosen
+    assert options["out"] == str(child.out)
+
+
+def test_an_unknown_network_is_a_sentence(start: Start) -> None:
+    child = start("options")
+    child.begin(network="huge")
+    error = child.rest()[-1]
+    assert (type(error), error.kind, error.text[-1]) == (m.Error, "input", ".")
+    assert all(word in error.text for word in ("'huge'", "quality", "light"))
+    assert child.code() == 1
+
+
 def test_nobody_can_be_captured(start: Start) -> None:
     child = start()
     child.begin(people=0)
