@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
@@ -98,8 +99,8 @@ def options(source: Any, job: messages.Capture, reporter: Any) -> messages.Resul
         seen: dict[str, Any] = {**vars(chosen), "out": str(chosen.out)}
         return pipeline.CaptureResult(chosen.out, 0, chosen.people, 0.0, seen, {})
 
-    pipeline.capture = tell
-    return run_pipeline(source, job, reporter)
+    with patch.object(pipeline, "capture", tell):
+        return run_pipeline(source, job, reporter)
 
 
 if __name__ == "__main__":
