@@ -33,8 +33,17 @@ RESIDUAL_WIDTH = 0.25
 CHUNK = 128
 SURE, ENOUGH_POINTS = 0.3, 11
 """A frame counts where at least half of the 22 points below the head are seen with this confidence."""
-SHORTEST_SIGHT = 0.15
-"""Seconds: people who are seen for less are ghosts."""
+SHORTEST_SIGHT, BLINK = 0.15, 0.04
+"""Seconds: people who are seen for less are ghosts, not counting interruptions of at most so long."""
+TRUNK = (11, 12), (23, 24), (11, 23), (12, 24)
+ARMS = (11, 13), (13, 15), (12, 14), (14, 16)
+LEGS = (23, 25), (25, 27), (24, 26), (26, 28)
+BONES = np.array([*TRUNK, *ARMS, *LEGS])
+"""(12,2) landmarks at their ends."""
+AROUND, USUAL_RANK, STRETCH = 1.0, 0.8, 1.25
+"""Seconds before and after, the share of their frames that say how long all bones together may look, and
+how many times as long a figure is impossible. Captured motion before made-up cameras looks longer without
+any fault in one frame of 7000."""
 
 
 @dataclass(frozen=True)
@@ -194,20 +203,38 @@ class Placement:
 
 
 def trustworthy(times: np.ndarray, keypoints: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    """The frames (F,) bool worth lifting: enough of the body is seen, and for more than a moment.
+    """The frames (F,) bool worth lifting: a possible person, enough of whom is seen for more than a moment.
 
-    A person cut off by the edge of the picture, or a ghost of a few frames, would otherwise bend the
-    motion between
-    the frames that are sound. Where nothing is sound, everything visible is taken.
+    A person cut off by the edge of the picture, limbs drawn into the glare of the sun, or a ghost of a few
+    frames would otherwise bend the motion between the frames that are sound. Where nothing is sound,
+    everything visible is taken.
     """
     sure = (keypoints[:, 11:, 2] > SURE).sum(axis=1) >= ENOUGH_POINTS
     sound = visible & sure
     step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], sound, [False]]).astype(int)))
-    for start, stop in edges.reshape(-1, 2):
-        if (stop - start) * step < SHORTEST_SIGHT:
-            sound[start:stop] = False
+    sound &= ~stretched(keypoints, sound, round(AROUND / step))
+    frames = np.flatnonzero(sound)
+    for sight in np.split(frames, np.flatnonzero(np.diff(frames) - 1 > round(BLINK / step)) + 1):
+        if len(sight) * step < SHORTEST_SIGHT:
+            sound[sight] = False
     return sound if sound.any() else visible
+
+
+def stretched(keypoints: np.ndarray, sound: np.ndarray, around: int) -> np.ndarray:
+    """The frames (F,) bool of `sound` where somebody is drawn larger than they can be.
+
+    A bone may look shorter than it is, not longer, so the lengths of all bones in the picture together
+    have a limit that changes only as slowly as the distance to the camera does. The limit is taken from
+    the sound frames up to `around` before and after; few as they may be, it lets most of them pass.
+    """
+    ends = keypoints[:, BONES, :2]
+    length = np.linalg.norm(ends[:, :, 0] - ends[:, :, 1], axis=-1).sum(axis=1)
+    # Frames that do not count, and those beyond the ends, are infinite: they come last in order.
+    known = np.pad(np.where(sound, length, np.inf), around, constant_values=np.inf)
+    near = np.sort(np.lib.stride_tricks.sliding_window_view(known, 2 * around + 1), axis=1)
+    rank = np.rint(USUAL_RANK * (np.isfinite(near).sum(axis=1) - 1)).astype(int)
+    usual = np.take_along_axis(near, np.maximum(rank, 0)[:, None], axis=1)[:, 0]
+    return np.asarray(sound & (length > STRETCH * usual))
 
 
 def residual_basis(residual: np.ndarray) -> np.ndarray:

@@ -30,6 +30,7 @@ _SURE: Final = 0.5  # likeness below which a wanted person is looked at from nea
 _DUPLICATE: Final = 0.6  # likeness of two detections of one person in one frame
 _COVERED: Final = 0.6  # share of a new person that may lie on a known one; more is a second detection of them
 _RETURN: Final = 0.75  # least likeness of one person who was lost and returned
+_END: Final = 5  # frames at either side of a gap of which any may be the one that lies right
 _PATIENCE: Final = 60  # frames a person may be unseen and still be looked for by motion
 _PAUSE: Final = 8  # frames between two looks for a person, after many in vain
 _GHOST: Final = 2  # frames a person is looked for, over the frames they were seen
@@ -290,12 +291,25 @@ def _return(one: _Piece, other: _Piece) -> float:
     clothes = float(first.clothes @ second.clothes) / float(
         np.linalg.norm(first.clothes) * np.linalg.norm(second.clothes)
     )
-    gap = second.frames[0] - first.frames[-1]
-    if not 0 < gap <= _PATIENCE:
+    if not 0 < second.frames[0] - first.frames[-1] <= _PATIENCE:
         return clothes
-    away = second.figures[0].away(first.figures[-1]) / max(one.size, other.size)
-    too_far = max(away - 0.3 - 2 * STRIDE * gap, 0) / (2 * STRIDE * gap)
-    return float(clothes**0.5) * exp(-0.5 * too_far**2)
+    return float(clothes**0.5) * exp(-0.5 * _too_far(first, second, max(one.size, other.size)) ** 2)
+
+
+def _too_far(first: _Track, second: _Track, size: float) -> float:
+    """How much further than expected somebody of this size got between two tracks, over what is expected.
+
+    A person is often lost because the detector went astray before it gave up, so the last figure is the
+    least to be relied on: of the figures on either side of the gap, the two that agree best count.
+    """
+    last, start = first.frames[-1], second.frames[0]
+    ends = zip(first.frames[-_END:], first.figures[-_END:], strict=True)
+    starts = zip(second.frames[:_END], second.figures[:_END], strict=True)
+    before = np.array([(f, *figure.centre) for f, figure in ends if f > last - _END])
+    after = np.array([(f, *figure.centre) for f, figure in starts if f < start + _END])
+    gap, x, y = np.moveaxis(after - before[:, None], -1, 0)
+    expected = 2 * STRIDE * gap
+    return float(np.min(np.maximum(np.hypot(x, y) / size - 0.3 - expected, 0) / expected))
 
 
 def _merged(one: _Track, other: _Track) -> _Track:

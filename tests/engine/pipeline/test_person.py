@@ -11,7 +11,7 @@ from engine.body.model import BodyModel
 from engine.fit.camera import project
 from engine.fit.points import PointBody
 from engine.pipeline.lift import Lifter
-from engine.pipeline.person import PersonMotion, solve_person, trustworthy
+from engine.pipeline.person import PersonMotion, solve_person, stretched, trustworthy
 from engine.pipeline.stopwatch import Stopwatch
 from engine.pipeline.world import TOE_SLACK, posed_joints, sole_pins, sole_points, stand_on_ground
 
@@ -93,6 +93,68 @@ def test_where_nothing_is_sound_everything_seen_is_taken(walker: Walker) -> None
     keypoints[..., 2] = 0.1
     visible = np.arange(40) % 2 == 0
     np.testing.assert_array_equal(trustworthy(walker.times, keypoints, visible), visible)
+
+
+def test_a_blink_does_not_make_a_ghost(walker: Walker) -> None:
+    seen = np.ones(40, bool)
+    seen[10:20] = [0, 0, 1, 1, 1, 0, 1, 1, 0, 0]  # five frames about a blink
+    np.testing.assert_array_equal(trustworthy(walker.times, walker.keypoints, seen), seen)
+    seen[17] = False  # four are too few
+    sound = (np.arange(40) < 10) | (np.arange(40) >= 20)
+    np.testing.assert_array_equal(trustworthy(walker.times, walker.keypoints, seen), sound)
+
+
+def about_the_hips(keypoints: np.ndarray, factor: float) -> np.ndarray:
+    """The same figure larger or smaller in the picture."""
+    scaled = keypoints.copy()
+    middle = keypoints[:, 23:25, :2].mean(axis=1, keepdims=True)
+    scaled[..., :2] = middle + factor * (keypoints[..., :2] - middle)
+    return scaled
+
+
+def test_a_figure_drawn_into_the_glare_is_not_trusted_however_sure(walker: Walker) -> None:
+    keypoints = walker.keypoints.copy()
+    keypoints[18:24] = about_the_hips(keypoints[18:24], 1.6)
+    trusted = trustworthy(walker.times, keypoints, np.ones(40, bool))
+    np.testing.assert_array_equal(trusted, (np.arange(40) < 18) | (np.arange(40) >= 24))
+
+
+def test_limbs_that_are_too_long_together_are_not_trusted(walker: Walker) -> None:
+    keypoints = walker.keypoints.copy()
+    keypoints[20, 25:33, 1] += 250  # the legs of one frame reach far below the feet
+    np.testing.assert_array_equal(stretched(keypoints, np.ones(40, bool), 30), np.arange(40) == 20)
+
+
+def test_a_tucked_figure_is_trusted_and_so_is_the_upright_one_beside_it(walker: Walker) -> None:
+    keypoints = walker.keypoints.copy()
+    keypoints[10:28] = about_the_hips(keypoints[10:28], 0.5)
+    assert trustworthy(walker.times, keypoints, np.ones(40, bool)).all()
+
+
+def test_who_walks_to_the_camera_is_trusted(walker: Walker, body: BodyModel) -> None:
+    """From 5 m to 2.5 m in 40 frames, at nearly 2 m/s: twice as large at the end."""
+    landmarks = body.landmarks(body.vertices(walker.poses, walker.betas, walker.trans))
+    landmarks[..., 2] += (np.linspace(5, 2.5, 40) - walker.trans[:, 2])[:, None]
+    keypoints = walker.keypoints.copy()
+    keypoints[..., :2] = project(landmarks, walker.camera)
+    assert trustworthy(walker.times, keypoints, np.ones(40, bool)).all()
+    assert trustworthy(walker.times, keypoints[::-1], np.ones(40, bool)).all()
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 5])
+def test_a_few_frames_are_enough_to_trust(walker: Walker, frames: int) -> None:
+    keypoints, visible = walker.keypoints[:frames], np.ones(frames, bool)
+    with np.errstate(all="raise"):
+        assert trustworthy(walker.times[:frames], keypoints, visible).all()
+        assert not stretched(keypoints, ~visible, 30).any()
+
+
+def test_frames_that_are_not_sound_say_nothing_about_the_length(walker: Walker) -> None:
+    keypoints = walker.keypoints.copy()
+    keypoints[:34] = about_the_hips(keypoints[:34], 0.4)
+    here = np.arange(40) >= 34
+    np.testing.assert_array_equal(stretched(keypoints, np.ones(40, bool), 30), here)
+    assert not stretched(keypoints, here, 30).any()
 
 
 def test_sunk_toes_are_lifted_and_standing_soles_held(body: BodyModel, walker: Walker) -> None:

@@ -165,6 +165,18 @@ def test_somebody_else_who_comes_later_is_not_the_same() -> None:
     assert tracks.visible.sum(1).tolist() == [40, 40]
 
 
+def test_a_bad_end_does_not_keep_the_pieces_of_one_person_apart() -> None:
+    """His figure drifts off, then he is found again where he is; she walks by all the while."""
+
+    def scene(frame: int) -> list[tuple[Points, tuple[int, int, int]]]:
+        woman = [(person(560 - 2 * frame, 380, 150), BLUE)] if frame >= 10 else []
+        astray = max(frame - 32, 0) if frame < 40 else 0
+        return [(person(140 + frame + 20 * astray, 240 - 30 * astray), RED), *woman]
+
+    tracks = run(80, scene, people=2)
+    assert sorted(tracks.visible.sum(1)) == [70, 80]
+
+
 def test_the_prominent_come_first() -> None:
     def scene(frame: int) -> list[tuple[Points, tuple[int, int, int]]]:
         short = [(person(320), BLUE)] if frame < 8 else []
