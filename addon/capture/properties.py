@@ -35,7 +35,7 @@ class P2M_CaptureSettings(bpy.types.PropertyGroup):
         description="How closely the engine looks at the footage",
         items=(
             ("quality", "Quality", "Most precise; looks at the frames around each frame"),
-            ("light", "Fast", "About four times faster; less precise in depth"),
+            ("light", "Fast", "Two to four times faster; less precise in depth"),
         ),
     )
     use_range: BoolProperty(name="Part of the Footage", description="Capture only some frames")
