@@ -68,7 +68,7 @@ class CaptureOptions:
 
     def landmarker(self) -> Landmarker:
         """The 2D pose model, ready to run; see `Landmarker` for what can go wrong."""
-        model = self.pose_model or POSE_MODELS[self.network]
+        model = self.pose_model or POSE_MODELS.get(self.network, "full")
         best = model == "best"
         return Landmarker(self.people, bundle_path("heavy" if best else model), mirrored=best)
 
