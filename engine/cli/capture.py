@@ -36,8 +36,8 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--pose-model",
         choices=("full", "heavy", "best"),
-        help="2D pose model: best (with quality) is heavy on every frame and its mirror image, heavy takes half "
-        "of that, full (with light) a quarter",
+        help="2D pose model: best (with quality) is heavy on every frame and its mirror image, heavy takes "
+        "half of that, full (with light) a fifth",
     )
     parser.add_argument(
         "--first-frame", type=int, default=0, metavar="N", help="start here, counted from 0 (0)"

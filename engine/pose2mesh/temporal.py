@@ -48,8 +48,7 @@ class TemporalPoseNet(PoseNet):
             for stage in range(config.stages)
         )
         self.mixing = True
-        """Whether the frames around a frame are looked at; a training that begins with frames on their own says
-        no."""
+        """Whether the frames around a frame are looked at; a training on frames on their own says no."""
 
     @property
     def reach(self) -> int:

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from engine.body.model import BodyModel
+from engine.pose2d.mirrored import MIRRORED_LANDMARK
 from engine.train.detector_noise import CLEAN, DetectorNoise, detect, detect_sequence
-from engine.train.measured_errors import MIRRORED_LANDMARK, features, measured_errors
+from engine.train.measured_errors import features, measured_errors
 
 USUAL = DetectorNoise(occluded=0, outlier=0, swap=0, outside=0)
 FORMULA = DetectorNoise(jitter=(0.01,) * 33, level_spread=0.0, occluded=0, outlier=0, swap=0, outside=0)
