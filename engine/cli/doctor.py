@@ -22,6 +22,8 @@ ASSETS: Final = Path(__file__).parent.parent / "assets"
 NEEDED_ASSETS: Final = (
     "open_body.npz",
     "pose_landmarker_full.task",
+    "pose_landmarker_heavy.task.1",
+    "pose_landmarker_heavy.task.2",
     "weights/open_body_quality.safetensors",
     "weights/open_body_light.safetensors",
 )

@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..pose2d.mirrored import MIRRORED_LANDMARK
 from .infill import Array, Mask
 
-# MediaPipe's 33 landmarks.
-MIRROR = np.array(
-    [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(i + 1 if i % 2 else i - 1 for i in range(11, 33))], dtype=np.int64
-)
+MIRROR = np.array(MIRRORED_LANDMARK)
 UPPER, LOWER = np.arange(0, 23), np.arange(23, 33)
 STAY_COST = 0.002  # body heights per frame for believing in an exchange
 SPLIT_COST = 0.01  # the same for exchanging only the upper or only the lower body

@@ -55,6 +55,9 @@ class CaptureOptions:
         pose_model: "full", "heavy", or "best", which is heavy on every frame and on its mirror image; None
             takes the one that goes with the network.
         network: one of `NETWORKS`; an imported body has its own.
+
+    Raises:
+        EngineError: there is no such network.
     """
 
     out: Path
@@ -66,9 +69,13 @@ class CaptureOptions:
     pose_model: str | None = None
     network: str = "quality"
 
+    def __post_init__(self) -> None:
+        if self.network not in NETWORKS:
+            raise EngineError(f"There is no network {self.network!r}; choose one of {', '.join(NETWORKS)}.")
+
     def landmarker(self) -> Landmarker:
         """The 2D pose model, ready to run; see `Landmarker` for what can go wrong."""
-        model = self.pose_model or POSE_MODELS.get(self.network, "full")
+        model = self.pose_model or POSE_MODELS[self.network]
         best = model == "best"
         return Landmarker(self.people, bundle_path("heavy" if best else model), mirrored=best)
 
@@ -211,8 +218,6 @@ def load_models(name: str, network: str, device: torch.device) -> Models:
     user imported.
     """
     lifter: MeshLifter
-    if network not in NETWORKS:
-        raise EngineError(f"There is no network {network!r}: choose one of {', '.join(NETWORKS)}.")
     if name == "open_body":
         lifter, body = Lifter(NETWORKS[network], device), BodyModel.load(name)
     else:

@@ -89,18 +89,15 @@ class Landmarker:
         # MediaPipe wants whole milliseconds that grow; two frames may share one.
         self._last_ms = max(round(frame.time * 1000), self._last_ms + 1)
         with _quiet() if self._chatty else contextlib.nullcontext():
-            mirror = None
             if self._mirror is not None:
                 flipped = _image(frame.image[:, ::-1])
                 mirror = self._beside.submit(self._mirror.detect_for_video, flipped, self._last_ms)
-            result = self._task.detect_for_video(_image(frame.image), self._last_ms)
-            other = None if mirror is None else mirror.result()
-        found = [result] if other is None else [result, other]
-        self._chatty = self._chatty and not all(one.pose_landmarks for one in found)
-        points = _points(result, frame.image.shape)
-        if other is None:
-            return points
-        return merged(points, unmirrored(_points(other, frame.image.shape), frame.image.shape[1]))
+            looks = [self._task.detect_for_video(_image(frame.image), self._last_ms)]
+            if self._mirror is not None:
+                looks.append(mirror.result())
+        self._chatty = self._chatty and not all(look.pose_landmarks for look in looks)
+        straight, *other = (_points(look, frame.image.shape) for look in looks)
+        return merged(straight, unmirrored(other[0], frame.image.shape[1])) if other else straight
 
     def look(self, frame: Frame, window: tuple[int, int, int, int]) -> NDArray[np.float32]:
         """Landmarks as of `detect`, but only of people inside a window (left, top, right, bottom) px.

@@ -113,21 +113,18 @@ def _source(job: messages.Capture, watch: Watch) -> FrameSource:
 
 def run_pipeline(source: FrameSource, job: messages.Capture, reporter: WireReporter) -> messages.Result:
     """The real capture; imported here because torch and MediaPipe take seconds to load."""
-    from ..pipeline.capture import NETWORKS, Cancelled, CaptureOptions, capture
+    from ..pipeline.capture import Cancelled, CaptureOptions, capture
 
-    if job.network not in NETWORKS:
-        source.close()
-        raise EngineError(f"There is no network {job.network!r}; choose one of {', '.join(NETWORKS)}.")
-    options = CaptureOptions(
-        out=Path(job.out),
-        people=job.people,
-        device=job.device,
-        body=job.body,
-        smoothing=job.smoothing,
-        focal_px=job.focal_px,
-        network=job.network,
-    )
     try:
+        options = CaptureOptions(
+            out=Path(job.out),
+            people=job.people,
+            device=job.device,
+            body=job.body,
+            smoothing=job.smoothing,
+            focal_px=job.focal_px,
+            network=job.network,
+        )
         done = capture(source, options, reporter)
     except Cancelled as error:
         raise Stopped from error
