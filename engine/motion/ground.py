@@ -6,10 +6,13 @@
 
 The camera's tilt is estimated from the person. Three witnesses, joined as one small weighted least-squares
 problem in the two angles of tilt away from the camera's own up (-y):
-- people balance: the line from the standing feet to the middle of the body is vertical on average;
+- people balance: on stretched legs, the line from the standing feet to the middle of the body is vertical on
+  average;
 - people stand upright: from pelvis to neck is vertical while the legs are straight and the trunk is still;
 - feet stand on one plane: the places where feet rested, when they are apart, have equal heights;
-and a prior: photographers hold cameras level to about ten degrees.
+and a prior: photographers hold cameras level to about ten degrees. Where somebody stands straight and the
+first two agree, the prior gives way to them (a Student's t in place of a normal distribution), so that a
+camera may well be rolled by 45 degrees; sitting, kneeling and bent people must not tip the world.
 """
 
 from __future__ import annotations
@@ -26,6 +29,10 @@ BALANCE_SIGMA = np.radians(5.0)  # one standing moment; a whole take is not bett
 BALANCE_LEAST = np.radians(2.0)
 UPRIGHT_SIGMA = np.radians(10.0)
 UPRIGHT_LEAST = np.radians(5.0)
+AGREEMENT = np.radians(15.0)  # between balance and standing straight, for both to outweigh the prior
+TAIL = 5.0  # degrees of freedom of the prior that gives way
+STRETCHED = 0.8  # pelvis to resting feet over the legs' length: on bent legs people lean, squat or sit
+STEEPEST = 0.5  # cosine of how far from the camera's own up somebody may stand straight: not lying
 PLANE_SIGMA = 0.04  # metres: the height of one resting place seen by one camera
 
 # Where the mass is, roughly (pelvis, hips, knees, ankles, spine, head, shoulders, elbows, wrists), SMPL
@@ -52,9 +59,11 @@ def estimate_up(times: Array, joints: Array, feet: Array, slow: Mask) -> NDArray
     good = np.asarray(np.isfinite(joints).all((1, 2)) & np.isfinite(feet).all((1, 2)))
     if not good.any():
         return CAMERA_UP.copy()
-    balance = _balance(joints, feet, slow)
+    balance, is_balanced = _balance(joints, feet, slow)
+    is_balanced &= good
     upright, is_upright = _upright(joints)
     rests = _resting_places(feet, slow & good[:, None])
+    gives_way = _agree(balance[is_balanced], upright[good & is_upright])
 
     up = CAMERA_UP.copy()
     for _ in range(5):
@@ -62,10 +71,13 @@ def estimate_up(times: Array, joints: Array, feet: Array, slow: Mask) -> NDArray
         right = right / np.linalg.norm(right) if np.linalg.norm(right) > 1e-3 else np.array([1.0, 0.0, 0.0])
         axes = np.stack([right, np.cross(right, up)])  # tilting by a, b: up + a * axes[0] + b * axes[1]
         # The prior: distance of the present estimate from the camera's up along both axes.
-        information = np.diag([1 / ROLL_SIGMA**2, 1 / PITCH_SIGMA**2])
-        vector = information @ (axes @ (CAMERA_UP - up))
+        away = axes @ (CAMERA_UP - up)
+        level = np.array([1 / ROLL_SIGMA**2, 1 / PITCH_SIGMA**2])
+        if gives_way:
+            level *= np.minimum((TAIL + 1) / (TAIL + away**2 * level), 1.0)
+        information, vector = np.diag(level), level * away
         for directions, rows, sigma, least in (
-            (balance, good & slow.any(axis=1), BALANCE_SIGMA, BALANCE_LEAST),
+            (balance, is_balanced, BALANCE_SIGMA, BALANCE_LEAST),
             (upright, good & is_upright, UPRIGHT_SIGMA, UPRIGHT_LEAST),
         ):
             a, b = _direction_evidence(times, directions[rows], rows, up, axes, sigma, least)
@@ -129,11 +141,15 @@ def to_camera(world_from_camera: Array, points: Array) -> NDArray[np.float64]:
     return np.asarray((np.asarray(points, dtype=np.float64) - m[:3, 3]) @ m[:3, :3])
 
 
-def _balance(joints: Array, feet: Array, slow: Mask) -> NDArray[np.float64]:
-    """(F,3) from the middle of the resting feet to the middle of the body, unit length."""
+def _balance(joints: Array, feet: Array, slow: Mask) -> tuple[NDArray[np.float64], Mask]:
+    """(F,3) from the resting feet's middle to the body's, unit length; (F,) whether they carry it."""
     weight = slow / np.maximum(slow.sum(axis=1, keepdims=True), 1)
-    line = MASS @ joints - (weight[..., None] * feet).sum(axis=1)
-    return np.asarray(line / np.maximum(np.linalg.norm(line, axis=1, keepdims=True), 1e-9))
+    standing = (weight[..., None] * feet).sum(axis=1)
+    line = MASS @ joints - standing
+    bones = np.linalg.norm(joints[:, [1, 2, 4, 5]] - joints[:, [4, 5, 7, 8]], axis=-1).sum(axis=1) / 2
+    stretched = np.linalg.norm(joints[:, 0] - standing, axis=-1) > STRETCHED * bones
+    unit = line / np.maximum(np.linalg.norm(line, axis=1, keepdims=True), 1e-9)
+    return np.asarray(unit), np.asarray(slow.any(axis=1) & stretched)
 
 
 def _upright(joints: Array) -> tuple[NDArray[np.float64], Mask]:
@@ -147,6 +163,15 @@ def _upright(joints: Array) -> tuple[NDArray[np.float64], Mask]:
     shins = np.stack([unit(joints[:, k] - joints[:, a]) for k, a in ((4, 7), (5, 8))], axis=1)
     aligned = ((legs @ trunk[..., None])[..., 0] > 0.9) & ((shins * legs).sum(-1) > 0.97)
     return trunk, aligned.any(axis=1)
+
+
+def _agree(balance: Array, upright: Array) -> bool:
+    """Whether they balance (M,3) the way they stand straight (N,3), and do not seem to lie in the picture."""
+    if len(balance) == 0 or len(upright) == 0:
+        return False
+    lines = np.stack([np.median(balance, axis=0), np.median(upright, axis=0)])
+    lines /= np.maximum(np.linalg.norm(lines, axis=1, keepdims=True), 1e-9)
+    return bool(lines[0] @ lines[1] > np.cos(AGREEMENT) and (lines @ CAMERA_UP).min() > STEEPEST)
 
 
 def _direction_evidence(

@@ -21,6 +21,27 @@ def test_up_from_a_walk(roll: float, pitch: float) -> None:
     assert off_deg(up, camera) < 2.5
 
 
+@pytest.mark.parametrize("roll", [-25, 40, 50])
+def test_up_from_a_walk_before_a_strongly_rolled_camera(roll: float) -> None:
+    """Standing straight and balance agree: then the camera was not held level, whatever is usual."""
+    times, joints, feet, _ = walk()
+    camera = camera_from_world(np.radians(roll), np.radians(10))
+    joints, feet = seen(camera, joints), seen(camera, feet)
+    assert off_deg(estimate_up(times, joints, feet, slow_feet(times, feet)), camera) < 6
+
+
+def test_someone_bent_aside_does_not_tip_the_world() -> None:
+    """Sitting on the edge of something: the feet are beside the body's middle, not below it."""
+    times = np.arange(60) / 30
+    pose = STANDING.copy()
+    pose[[4, 5]] = pose[[1, 2]] + (0.4, 0, 0)
+    pose[[7, 8, 10, 11]] = pose[[4, 5, 4, 5]] - (0, 0, 0.4)
+    camera = camera_from_world(0, 0)
+    joints = np.tile(seen(camera, pose + np.array([0, 0, 0.5])), (60, 1, 1))
+    up = estimate_up(times, joints, joints[:, [7, 10, 8, 11]], np.ones((60, 4), dtype=bool))
+    assert off_deg(up, camera) < 3
+
+
 def test_up_from_someone_standing_still_on_a_tilted_camera() -> None:
     times = np.arange(60) / 30
     joints = np.tile(STANDING + np.array([0, 0, 0.95]), (60, 1, 1))
