@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
 
     from ..ablation.report import ablate, table, variants
     from ..ablation.runner import Budget, Runner, prepare, steps_within
-    from ..pipeline.lift import choose_device
+    from ..pose2mesh.devices import choose_device
 
     device = choose_device(args.device)
     setting = prepare(args.motions, args.validation, args.vertices, args.seed, device)

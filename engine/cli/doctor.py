@@ -99,17 +99,14 @@ def device() -> Finding:
     try:
         import torch
 
-        if torch.cuda.is_available():
+        from ..pose2mesh.devices import gpu_refusal
+
+        refusal = gpu_refusal()
+        if refusal is None:
             memory = torch.cuda.get_device_properties(0).total_memory >> 20
             return Finding("GPU", True, f"{torch.cuda.get_device_name(0)}, {memory} MB")
-        if torch.version.cuda is None:
-            return Finding("GPU", True, "this torch is built for the processor only, which works, slower")
-        return Finding(
-            "GPU",
-            True,
-            "no CUDA device is usable; the processor works, slower",
-            "update the GPU driver to use it",
-        )
+        remedy = _NO_REMEDY if torch.version.cuda is None else "update the GPU driver to use it"
+        return Finding("GPU", True, f"not used: {refusal}; the processor works, slower", remedy)
     except Exception as error:
         return Finding("GPU", False, f"torch fails ({error})", "install the engine again")
 

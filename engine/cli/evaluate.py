@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the errors, clean and with detector noise; see docs/accuracy.md for the report."""
     from tqdm import tqdm
 
-    from ..pipeline.lift import choose_device
+    from ..pose2mesh.devices import choose_device
     from ..train.evaluate import CASES, evaluate
     from ..train.evaluate_weights import Predictor
     from ..train.motions import load_motions

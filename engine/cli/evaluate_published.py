@@ -32,7 +32,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Print the errors."""
-    from ..pipeline.lift import choose_device
+    from ..pose2mesh.devices import choose_device
     from ..train.published.config import load_experiment
     from ..train.published.run import score
 

@@ -36,7 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Train until the configuration says stop; an interrupted training goes on where it was."""
-    from ..pipeline.lift import choose_device
+    from ..pose2mesh.devices import choose_device
     from ..train import parallel
     from ..train.published.config import is_published, load_experiment
 

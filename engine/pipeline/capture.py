@@ -23,10 +23,11 @@ from ..motion.quality import take_quality
 from ..motion.swaps import unswap
 from ..pose2d.landmarker import Landmarker, bundle_path
 from ..pose2d.tracking import Tracker, Tracks, Window
+from ..pose2mesh.devices import choose_device
 from ..protocol.take import TakeWriter
 from ..video.frames import Frame, FrameSource
 from .camera import camera_matrix
-from .lift import Lifter, MeshLifter, choose_device
+from .lift import Lifter, MeshLifter
 from .live import LivePreview
 from .person import solve_person
 from .published_lift import load_published

@@ -8,7 +8,6 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from ..errors import EngineError
 from ..pose2mesh.body_network import load_body_network, shipped_weights
 from ..pose2mesh.observation import Observation, observe
 
@@ -22,23 +21,6 @@ GAP = 0.15
 
 Lift = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Frame numbers (K,) → vertices (K,N,3) and landmarks (K,33,3) as `Lifter.lift` returns them."""
-
-
-def choose_device(name: str) -> torch.device:
-    """ "auto", "cpu" or "cuda" → the torch device.
-
-    Raises:
-        EngineError: CUDA is asked for and absent, or the name is unknown.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise EngineError(
-            "No CUDA device answers: choose the device 'auto' or 'cpu', or install a CUDA driver.", "device"
-        )
-    if name not in ("cpu", "cuda"):
-        raise EngineError(f"The device {name!r} is unknown: choose auto, cpu or cuda.", "device")
-    return torch.device(name)
 
 
 class MeshLifter(Protocol):

@@ -85,9 +85,9 @@ def training(
 
 
 def _devices() -> tuple[str, ...]:
-    import torch
+    from .devices import gpu_refusal
 
-    return ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
+    return ("cpu", "cuda") if gpu_refusal() is None else ("cpu",)
 
 
 def _available(names: Sequence[str]) -> list[str]:
@@ -119,10 +119,11 @@ def measure(name: str, device: str, batch: int, seconds: float, threads: int | N
     import torch
 
     from . import body_network, fast, model, stream  # noqa: F401 - libraries are not the network's memory
+    from .devices import choose_device
 
     if threads:
         torch.set_num_threads(threads)
-    cuda = torch.device(device).type == "cuda"
+    cuda = choose_device(device).type == "cuda"
     frames = batch * CLIP_BATCHES if cuda else batch
     start_mb = _resident_mb()
     call, shape = _network(name, device, batch)
@@ -142,13 +143,16 @@ def measure_training(
     """One figure, in this process: {"samples_per_s"} of forward, losses, backward and optimizer."""
     import torch
 
+    from .devices import choose_device
+
     if threads:
         torch.set_num_threads(threads)
+    cuda = choose_device(device).type == "cuda"
     step = _training_step(name, device, batch)
 
     def once() -> None:
         step()
-        if torch.device(device).type == "cuda":
+        if cuda:
             torch.cuda.synchronize()
 
     return {"samples_per_s": round(batch / _best_seconds(once, seconds), 3)}
@@ -193,12 +197,14 @@ def _published(name: str) -> Any:
     """The published network with random parameters, its convolutions plain or ours."""
     import torch
 
+    from .meshnet import interpolate_features
     from .model import published
 
     torch.manual_seed(0)
     model = published("human36m17", _sphere(VERTICES)).eval()
     if name == PUBLISHED_PLAIN:
         model.pose2mesh.convolve = _PlainConvolution()
+        model.pose2mesh.resample = interpolate_features
     return model
 
 
