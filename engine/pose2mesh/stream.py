@@ -130,7 +130,10 @@ class _Slot:
         """Start the journey. The slot must be empty: then nothing reads its memory any more."""
         count = rows.stop - rows.start
         if not self._device:
-            self._device = [torch.empty_like(output) for output in outputs]
+            # In the order of the page-locked memory, so that the way home is one plain copy.
+            self._device = [
+                torch.empty_like(output, memory_format=torch.contiguous_format) for output in outputs
+            ]
             self._host = [
                 torch.empty(output.shape, dtype=output.dtype, pin_memory=True) for output in outputs
             ]
