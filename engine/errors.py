@@ -13,3 +13,19 @@ class EngineError(Exception):
         super().__init__(text)
         self.text = text
         self.kind = kind
+
+
+def out_of_memory(error: BaseException) -> EngineError | None:
+    """The sentence for an error that says that the computer's memory, or the GPU's, is used up."""
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, which need not be loaded here
+        return EngineError(
+            "The GPU ran out of memory: close other programs that use it, choose the device 'cpu', or take "
+            "smaller batches.",
+            "device",
+        )
+    if isinstance(error, MemoryError):
+        return EngineError(
+            "The computer ran out of memory: close other programs, or take fewer frames or smaller batches.",
+            "device",
+        )
+    return None

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from .. import __version__
-from ..errors import EngineError
+from ..errors import EngineError, out_of_memory
 from .threads import limit_threads
 
 COMMANDS: Final = (
@@ -59,4 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Stopped.", file=sys.stderr)
         return 130
     except BrokenPipeError:
+        return 1
+    except (MemoryError, RuntimeError) as error:
+        known = out_of_memory(error)
+        if known is None:
+            raise
+        print(f"Error: {known.text}", file=sys.stderr)
         return 1

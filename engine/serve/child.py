@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..errors import EngineError
+from ..errors import EngineError, out_of_memory
 from ..protocol import messages
 from ..protocol.framing import ProtocolError
 from ..video.frames import FrameSource, VideoInfo
@@ -56,15 +56,11 @@ def _serve(wire: Wire, capture: CaptureFunction) -> int:
         return EXIT_CANCELLED
     except BrokenPipeError:
         return EXIT_ORPHAN
-    except MemoryError:
-        traceback.print_exc()
-        text = "The computer ran out of memory; close other programs or capture fewer frames."
-        wire.send(messages.Error(text, "device"))
-        return EXIT_FAILED
     except Exception as error:
         traceback.print_exc()
         text = f"The engine failed unexpectedly ({type(error).__name__}: {error}); its log has the details."
-        wire.send(messages.Error(text, "internal"))
+        known = out_of_memory(error) or EngineError(text, "internal")
+        wire.send(messages.Error(known.text, known.kind))
         return EXIT_FAILED
     wire.send(result)
     return EXIT_OK

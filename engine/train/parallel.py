@@ -13,6 +13,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from ..errors import EngineError
+
 
 def rank() -> int:
     """This process's number; 0 where there is only one."""
@@ -32,10 +34,20 @@ def join(device: torch.device) -> torch.device:
 
     Returns:
         this process's device.
+
+    Raises:
+        EngineError: more processes were started here than there are GPUs.
     """
     if processes() == 1:
         return device
     if device.type == "cuda":
+        here, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
+        if here > gpus:
+            raise EngineError(
+                f"{here} processes were started for {gpus} GPUs: start at most {gpus}, or choose the device "
+                "'cpu'.",
+                "device",
+            )
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
     if not dist.is_initialized():
