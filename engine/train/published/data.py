@@ -64,21 +64,24 @@ class EvaluationSet(TorchDataset[dict[str, npt.NDArray[np.float32]]]):
 
 
 def training_batches(
-    mixture: MixedDataset, experiment: Experiment, epoch: int, workers: int = 0
+    mixture: MixedDataset, experiment: Experiment, epoch: int, workers: int = 0, pinned: bool = False
 ) -> DataLoader[Any]:
     """An epoch in batches: an equal whole number of samples per dataset, 63 in all for three datasets.
 
     As published an epoch is as long as the longest dataset times their number, whatever their shares.
+    `pinned` batches lie in page-locked memory, from which a GPU fetches them while it works.
     """
     samples = TrainingSet(mixture, experiment, epoch)
     batch = experiment.batch // len(mixture.datasets) * len(mixture.datasets)
     # A last batch of one sample has no batch statistics.
-    return _loader(samples, batch, workers, drop_last=len(samples) % batch == 1)
+    return _loader(samples, batch, workers, pinned, drop_last=len(samples) % batch == 1)
 
 
-def evaluation_batches(dataset: Dataset, experiment: Experiment, workers: int = 0) -> DataLoader[Any]:
+def evaluation_batches(
+    dataset: Dataset, experiment: Experiment, workers: int = 0, pinned: bool = False
+) -> DataLoader[Any]:
     """The test dataset in batches of 64, in order."""
-    return _loader(EvaluationSet(dataset, experiment), EVALUATION_BATCH, workers)
+    return _loader(EvaluationSet(dataset, experiment), EVALUATION_BATCH, workers, pinned)
 
 
 def on_device(batches: DataLoader[Any], device: torch.device) -> Iterator[Batch]:
@@ -87,13 +90,13 @@ def on_device(batches: DataLoader[Any], device: torch.device) -> Iterator[Batch]
         yield {name: value.to(device, non_blocking=True) for name, value in batch.items()}
 
 
-def _loader(samples: Any, batch: int, workers: int, drop_last: bool = False) -> DataLoader[Any]:
+def _loader(samples: Any, batch: int, workers: int, pinned: bool, drop_last: bool = False) -> DataLoader[Any]:
     return DataLoader(
         samples,
         batch_size=batch,
         shuffle=False,  # the order is the dataset's own
         num_workers=workers,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=pinned,
         drop_last=drop_last,
     )
 

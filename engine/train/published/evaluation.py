@@ -158,7 +158,7 @@ def _predictions(
     from tqdm import tqdm
 
     model.eval()
-    batches = evaluation_batches(dataset, experiment, workers)
+    batches = evaluation_batches(dataset, experiment, workers, device.type == "cuda")
     bar = tqdm(total=len(batches), desc="test", unit="batch", file=sys.stderr, leave=show)
     with torch.inference_mode(), bar:
         for batch in on_device(batches, device):

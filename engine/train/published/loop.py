@@ -150,7 +150,7 @@ def _epoch(
 
     model.train()
     device = next(model.parameters()).device
-    batches = training_batches(mixture, experiment, epoch, workers)
+    batches = training_batches(mixture, experiment, epoch, workers, device.type == "cuda")
     sums: dict[str, Tensor] = {}
     step = 0
     with tqdm(
