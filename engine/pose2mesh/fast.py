@@ -56,8 +56,9 @@ def fast(
 
     Args:
         model: the trained network; its running statistics are used, whatever mode it is in.
-        dtype: of the arithmetic. In half precision the layers that give coordinates stay float32; in bfloat16
-            all that vertices depend on most, and weights of which there are many are kept in float16.
+        dtype: of the arithmetic. In half precision PoseNet and the layers that give coordinates stay float32;
+            in bfloat16 all that vertices depend on most, and weights of which there are many are kept in
+            float16.
         device: where the copy is made, and stays: its weights are laid out for that device.
         chunk: samples per pass over the graphs; by default 1 on the CPU and all on other devices.
         units_per_metre: of PoseNet's output; millimetres as published.
@@ -114,8 +115,10 @@ class FastPose2Mesh(nn.Module):
         self.register_buffer(
             "vertex_slots", torch.from_numpy(pyramid.vertex_slots).to(device), persistent=False
         )
-        # PoseNet, the coarse graphs and the last hidden layer are where bfloat16's eight bits would cost
-        # most; they are a fifth of the work.
+        # PoseNet, the joints' graph and the full connection stay float32: all vertices depend on them, and
+        # nothing keeps PoseNet's sums, which grow to millimetres, within float16's reach. The coarse graphs
+        # and the last hidden layer are where bfloat16's eight bits would cost most. Together they
+        # are a fifth of the work.
         exact = torch.float32
         careful = exact if dtype == torch.bfloat16 else dtype
         half = dtype == torch.bfloat16
@@ -123,16 +126,16 @@ class FastPose2Mesh(nn.Module):
         if isinstance(model.pose_lifter, TemporalPoseNet):
             self.pose = deepcopy(model.pose_lifter).to(device).requires_grad_(False)
         else:
-            self.pose = _FastPoseNet(model.pose_lifter, careful, device, half)
+            self.pose = _FastPoseNet(model.pose_lifter, device, half)
 
         mesh, config = model.pose2mesh, model.pose2mesh.config
         make = _LayerMaker(mesh, device)
         joints = joint_set(model.config.joint_set).laplacian()
-        self.joint_layers = nn.ModuleList(make.stay(joints, careful, False) for _ in config.joint_widths)
+        self.joint_layers = nn.ModuleList(make.stay(joints, exact, False) for _ in config.joint_widths)
         real = torch.from_numpy(model.pyramid.real[-1])
         self.width = config.joint_widths[-1]
         weight, bias = (_rows(value, real, self.width) for value in (mesh.fc.weight, mesh.fc.bias))
-        self.fc = _dense(weight, bias, careful, device, half=half)
+        self.fc = _dense(weight, bias, device, half=half)
 
         one = chunk == 1
         laplacians = list(reversed(pyramid.laplacians))
@@ -191,26 +194,26 @@ class _FastPoseNet(nn.Module):
     product takes its place: H x H weights become 3 J x H.
     """
 
-    def __init__(self, net: PoseNet, dtype: torch.dtype, device: torch.device, half: bool) -> None:
+    def __init__(self, net: PoseNet, device: torch.device, half: bool) -> None:
         super().__init__()
         self.joints = net.config.joints
-        self.first = _dense(net.w1.weight, net.w1.bias, dtype, device)
-        self.last = _dense(net.w2.weight, net.w2.bias, torch.float32, device)
+        self.first = _dense(net.w1.weight, net.w1.bias, device)
+        self.last = _dense(net.w2.weight, net.w2.bias, device)
         self.norms = nn.ParameterList()
         self.linears = nn.ModuleList()
         stage: Any
         for number, stage in enumerate(net.linear_stages, 1):
             for value in _affine(stage.batch_norm1):
-                self.norms.append(nn.Parameter(value.to(device, dtype), requires_grad=False))
+                self.norms.append(nn.Parameter(value.to(device, torch.float32), requires_grad=False))
             scale, shift = _affine(stage.batch_norm2)
             weight, bias = scale[:, None] * stage.w1.weight, scale * stage.w1.bias + shift
-            self.linears.append(_dense(weight, bias, dtype, device, relu=True, half=half))
+            self.linears.append(_dense(weight, bias, device, relu=True, half=half))
             weight, bias = stage.w2.weight, stage.w2.bias
             if number < len(net.linear_stages):
-                self.linears.append(_dense(weight, bias, dtype, device, half=half))
+                self.linears.append(_dense(weight, bias, device, half=half))
             else:
                 weight, bias = net.w2.weight @ weight, net.w2.weight @ bias
-                self.linears.append(_dense(weight, bias, torch.float32, device))
+                self.linears.append(_dense(weight, bias, device))
 
     def forward(self, joints2d: Tensor) -> Tensor:
         x: Tensor = self.first(joints2d.flatten(1))
@@ -467,15 +470,14 @@ def _rows(values: Tensor, real: Tensor, width: int) -> Tensor:
 def _dense(
     weight: Tensor,
     bias: Tensor,
-    dtype: torch.dtype,
     device: torch.device,
     relu: bool = False,
     half: bool = False,
 ) -> Dense | HalfStored:
-    """PoseNet's layers; on other devices than the CPU the weights are shared where nothing changes them.
+    """A float32 layer; on other devices than the CPU the weights are shared where nothing changes them.
 
-    With `half`, float32 layers keep their weights in half the memory where that can be done.
+    With `half`, the weights are kept in half the memory where that can be done.
     """
     if half and halves(weight, device):
         return HalfStored(weight, bias, relu)
-    return Dense(weight.detach().to(device, dtype), bias.detach().to(device), ROWS, relu)
+    return Dense(weight.detach().to(device, torch.float32), bias.detach().to(device), ROWS, relu)
