@@ -63,12 +63,14 @@ class Illegal(RuntimeError):
 class OnGpu(Tensor):
     """A tensor that is said to be on the GPU."""
 
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
 
 class _Generator(torch.Generator):
+    on_gpu: bool
+
     def __new__(cls, device: Any = "cpu") -> _Generator:
-        self: _Generator = super().__new__(cls, "cpu")
+        self: _Generator = super().__new__(cls, "cpu")  # type: ignore[call-arg]
         self.on_gpu = _is_gpu(device)
         return self
 
@@ -318,11 +320,15 @@ def pretended_gpu() -> Iterator[Gpu]:
     def new_graph() -> Graph:
         return Graph(gpu)
 
+    def synchronize() -> None:
+        for clock in list(gpu.clocks.values()):
+            gpu.join(HOST, clock)
+
     cuda = {
         "is_available": lambda: True,
         "device_count": lambda: 1,
         "device": lambda device: nullcontext(),
-        "synchronize": lambda: [gpu.join(HOST, clock) for clock in list(gpu.clocks.values())],
+        "synchronize": synchronize,
         "Stream": gpu.new_stream,
         "Event": lambda: Event(gpu),
         "CUDAGraph": new_graph,
@@ -336,7 +342,7 @@ def pretended_gpu() -> Iterator[Gpu]:
         content = load(*args, map_location="cpu", **kwargs)
         return tree_map(lambda part: _flagged(part, _is_gpu(map_location)), content)
 
-    torch_itself = {
+    torch_itself: dict[str, Any] = {
         "Generator": _Generator,
         "autocast": lambda device, *args, **kwargs: autocast("cpu", *args, **kwargs),
         "load": load_there,

@@ -3,6 +3,7 @@ captured graph that CUDA forbids, and the numbers of the CPU."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,7 +175,7 @@ def test_a_table_left_behind_is_found(model: Pose2Mesh) -> None:
         lambda x: (x + torch.ones(3).to("cuda"),),
     ],
 )
-def test_what_a_graph_cannot_hold_is_found(network: bench.Callable) -> None:
+def test_what_a_graph_cannot_hold_is_found(network: Callable[[Tensor], tuple[Tensor]]) -> None:
     with pretended_gpu():
         Stream(network, "cuda", batch=4, capture=False)(clip(8))
         with pytest.raises(Illegal):

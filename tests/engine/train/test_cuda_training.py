@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -66,9 +67,10 @@ def test_training_on_cuda(
     monkeypatch.setattr(loop, "SAVE_EVERY", 2)
     cuda = tmp_path / "cuda.pt"
     with pretended_gpu():
-        real, calls = loop.compute_losses, []
+        real = loop.compute_losses
+        calls: list[tuple[Any, ...]] = []
 
-        def stopped(*args: object) -> dict[str, Tensor]:
+        def stopped(*args: Any) -> dict[str, Tensor]:
             calls.append(args)
             if len(calls) == 7:  # the last of all
                 raise KeyboardInterrupt
