@@ -13,7 +13,10 @@ from .recipe import OURS
 
 VARIANTS = {
     "full recipe": OURS,
-    "x and y standardised apart": replace(OURS, view="standardised"),
+    "not turned upright": replace(OURS, view="as_filmed"),
+    "sized and centred by all points": replace(OURS, view="spread"),
+    "not told of foreshortening": replace(OURS, bones=False),
+    "x and y standardised apart": replace(OURS, view="standardised", bones=False),
     "no confidence": replace(OURS, view="no_confidence"),
     "19 points: no face, no hands": replace(OURS, view="nineteen_points"),
     "no recombined limbs": replace(OURS, synthesis=Synthesis(recombine=0.0)),

@@ -45,20 +45,26 @@ class AblationNetwork(BodyNetwork):
 
     def lift(self, observation: Observation, frames: int = 1) -> Tensor:
         """Landmarks (B,33,3) m from what the recipe lets PoseNet see."""
-        return super().lift(see(observation, self.recipe.view), frames)
+        seen = see(observation, self.recipe.view)
+        return super().lift(seen, frames) @ (seen.rotation.mT @ observation.rotation)
+
+    def bones(self, observation: Observation) -> Tensor:
+        """How foreshortened the bones look, or zeros."""
+        bones = super().bones(observation)
+        return bones if self.recipe.bones else torch.zeros_like(bones)
 
     def decode_mesh(self, observation: Observation, landmarks: Tensor) -> Tensor:
         """Vertices (B,N,3) m from what the recipe lets the decoder read."""
         if self.recipe.decoder == "linear":
             return self.decode @ landmarks
         seen = see(observation, self.recipe.view)
+        turn = seen.rotation.mT @ observation.rotation  # from the view's axes to the observation's
+        landmarks = landmarks @ turn.mT
         if self.recipe.reads == "2d":
             landmarks = torch.zeros_like(landmarks)
         if self.recipe.reads == "3d":
-            seen = Observation(
-                torch.zeros_like(seen.points), torch.zeros_like(seen.extent), observation.rotation
-            )
-        return super().decode_mesh(seen, landmarks)
+            seen = Observation(torch.zeros_like(seen.points), torch.zeros_like(seen.extent), seen.rotation)
+        return super().decode_mesh(seen, landmarks) @ turn
 
     def parameters_used(self) -> int:
         """Trained numbers that the vertices depend on."""

@@ -8,7 +8,7 @@ from typing import Literal
 from ..train.detector_noise import DetectorNoise
 from ..train.synthesis import Synthesis
 
-View = Literal["ours", "standardised", "no_confidence", "published", "nineteen_points"]
+View = Literal["ours", "as_filmed", "spread", "standardised", "no_confidence", "published", "nineteen_points"]
 Decoder = Literal["linear", "graph", "fully_connected"]
 
 
@@ -18,6 +18,7 @@ class Recipe:
 
     Attributes:
         view: what it sees of the detections (`views.see`).
+        bones: whether PoseNet is told how foreshortened the bones look.
         hidden: PoseNet's width.
         decoder: what makes vertices of landmarks: the linear map alone, MeshNet, or fully connected layers.
         target: what the decoder ends in: vertices, or rotations and shape that the body turns into vertices.
@@ -27,6 +28,7 @@ class Recipe:
     """
 
     view: View = "ours"
+    bones: bool = True
     hidden: int = 512
     decoder: Decoder = "linear"
     target: Literal["vertices", "parameters"] = "vertices"
@@ -38,7 +40,7 @@ class Recipe:
 
 OURS = Recipe()
 """Our lifter; vertices are the linear decoding of its landmarks, so that nothing else plays a part."""
-PUBLISHED = Recipe(view="published", decoder="graph", synthesis=Synthesis(bones=0.0))
+PUBLISHED = Recipe(view="published", bones=False, decoder="graph", synthesis=Synthesis(bones=0.0))
 """The published design: x and y standardised apart, no confidence, vertices from MeshNet alone, and bodies
 within the shape space, which body parameters can express.
 """

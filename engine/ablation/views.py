@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..pose2mesh.observation import Observation
+from ..pose2mesh.observation import Observation, look_at
 from .recipe import View
 
+BELOW_HEAD = slice(11, 33)
 NINETEEN_POINTS = (0, 7, 8, *range(11, 17), *range(23, 33))
 """MediaPipe's points without face and hands: nose, ears, shoulders, elbows, wrists, hips, knees, ankles,
 heels, toes. COCO's without the eyes, with the feet.
@@ -15,17 +16,28 @@ heels, toes. COCO's without the eyes, with the feet.
 
 
 def see(observation: Observation, view: View) -> Observation:
-    """The observation (B,33,3), (B,1), (B,3,3) as the view has it; the rotation back to the camera is kept.
+    """The observation (B,33,3), (B,1), (B,3,3) as the view has it.
 
     - "ours": all of it.
-    - "standardised": x and y each with mean 0 and deviation 1 over the points, no extent (Pose2Mesh
-      section 4).
+    - "as_filmed": rolled as the camera was, not with the trunk upright.
+    - "spread": about the mean of the points below the head, in units of their spread.
+    - "standardised": as filmed, x and y each with mean 0 and deviation 1 over the points, no extent
+      (Pose2Mesh section 4).
     - "no_confidence": every point counts as certain.
     - "published": both of these.
     - "nineteen_points": the other points are at the centre with no confidence.
     """
     points, extent = observation.points, observation.extent
     place, confidence = points[..., :2], points[..., 2:]
+    rotation = observation.rotation
+    if view in ("as_filmed", "standardised", "published"):
+        ray = rotation[:, :, 2]
+        rotation = look_at(ray[:, :2] / ray[:, 2:])
+        place = place @ (observation.rotation.mT @ rotation)[:, :2, :2]
+    if view == "spread":
+        place = place - place[:, BELOW_HEAD].mean(1, keepdim=True)
+        spread = place[:, BELOW_HEAD].square().sum(-1).mean(1).sqrt().clamp_min(1e-4)[:, None]
+        place, extent = place / spread[:, None], extent * spread
     if view in ("standardised", "published"):
         place, extent = standardise(place), torch.zeros_like(extent)
     if view in ("no_confidence", "published"):
@@ -35,7 +47,7 @@ def see(observation: Observation, view: View) -> Observation:
         kept = torch.zeros(points.shape[1], 1, dtype=points.dtype, device=points.device)
         kept[list(NINETEEN_POINTS)] = 1.0
         points = points * kept
-    return Observation(points, extent, observation.rotation)
+    return Observation(points, extent, rotation)
 
 
 def standardise(points: Tensor) -> Tensor:

@@ -93,7 +93,7 @@ class Lifter:
 
         lifted = torch.empty(len(keypoints), 33, 3, device=self.device)
         for run, inner in neighbours(times, self.network.reach):
-            lifted[run[inner]] = self.network.lift(see(run), len(run))[inner]
+            lifted[run[inner]] = self.network.lift_both_sides(see(run), len(run))[inner]
 
         @torch.inference_mode()
         def lift(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -23,11 +23,13 @@ from ..pose2mesh import weights
 from ..pose2mesh.coarse_mesh import coarse_mesh
 from ..pose2mesh.fast import fast
 from ..pose2mesh.landmark_joints import joints_from_landmarks
-from ..pose2mesh.observation import observe
+from ..pose2mesh.observation import look_at, on_plane, through
 from ..pose2mesh.preprocess import standardize
 from ..pose2mesh.stream import Stream
 from .lift import Lift
 
+BELOW_HEAD = slice(11, 33)
+"""MediaPipe's points whose middle the camera looks at."""
 VERTICES = 500
 """At most so many vertices go into the fit, as many as our own network has."""
 
@@ -77,10 +79,12 @@ class PublishedLifter:
         Returns:
             vertices (F,N,3) and landmarks (F,33,3): metres, camera axes, pelvis near the origin.
         """
-        seen = observe(torch.as_tensor(keypoints), torch.as_tensor(camera_matrix))
-        joints = standardize(self.joints @ seen.points[..., :2].double().numpy())
+        plane = on_plane(torch.as_tensor(keypoints), torch.as_tensor(camera_matrix))
+        sure = torch.as_tensor(keypoints)[:, BELOW_HEAD, 2:] + 0.02
+        straight = look_at((sure * plane[:, BELOW_HEAD]).sum(1) / sure.sum(1))
+        joints = standardize(self.joints @ through(straight, plane).double().numpy())
         vertices, landmarks = self._run(joints.astype(np.float32))
-        back = seen.rotation.numpy().transpose(0, 2, 1)
+        back = straight.numpy().transpose(0, 2, 1)
         return vertices @ back, landmarks @ back
 
     def lift_clip(self, times: np.ndarray, keypoints: np.ndarray, camera_matrix: np.ndarray) -> Lift:

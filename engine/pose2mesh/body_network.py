@@ -1,17 +1,16 @@
 """Our own Pose2Mesh: MediaPipe's 33 landmarks → an even coarse mesh of the open body.
 
-The architecture is the published one, PoseNet then MeshNet on a pyramid of the mesh's graphs, with four
-differences, each
-measured in `docs/training.md`: confidence and angular extent are inputs (see `observation`), dropout is
-off because the data
-never repeat, the graphs have no padding nodes, and MeshNet adds to a linear decoding of the lifted
-landmarks, which
-spares it learning where the limbs are.
+The architecture is the published one, PoseNet then MeshNet on a pyramid of the mesh's graphs, with five
+differences, measured in `docs/training.md`: confidence and apparent size are inputs (see `observation`),
+PoseNet is also told how foreshortened the bones look (see `foreshortening`), dropout is off because the data
+never repeat, the graphs have no padding nodes, and MeshNet adds to a linear decoding of the lifted landmarks,
+which spares it learning where the limbs are.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +22,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..errors import EngineError
+from ..pose2d.mirrored import MIRRORED_LANDMARK
 from .coarsening import mesh_pyramid
 from .config import MeshNetConfig, Pose2MeshConfig, PoseNetConfig
+from .foreshortening import FEATURES, bone_features
 from .model import Pose2Mesh
-from .observation import Observation
+from .observation import Observation, constant
 from .temporal import TemporalPoseNet
 
 LANDMARKS = 33
@@ -35,7 +36,10 @@ LIFT_UNIT = 0.25
 """Metres per unit of PoseNet's output: near 1 at the start, where millimetres would need thousands of
 steps to grow.
 """
-FORMAT = "pose2mesh-body-network 1"
+FORMAT = "pose2mesh-body-network 2"
+"""1 saw people as the camera was rolled, and not how foreshortened they look."""
+OBSERVED = 4
+"""Numbers per landmark: x, y, confidence, extent."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def body_config(
     output_widths: tuple[int, ...],
     temporal_width: int = 0,
 ) -> Pose2MeshConfig:
-    """A network for 33 landmarks with (x, y, confidence, extent) each.
+    """A network for 33 landmarks with (x, y, confidence, extent) each, and 33 bones.
 
     Args:
         hidden: PoseNet's width.
@@ -72,9 +76,19 @@ def body_config(
     """
     return Pose2MeshConfig(
         "mediapipe33",
-        PoseNetConfig(LANDMARKS, input_channels=4, hidden=hidden, dropout=0.0, temporal_width=temporal_width),
+        PoseNetConfig(
+            LANDMARKS,
+            input_channels=OBSERVED + FEATURES,
+            hidden=hidden,
+            dropout=0.0,
+            temporal_width=temporal_width,
+        ),
         MeshNetConfig(
-            LANDMARKS, 7, joint_widths=(32, 32), level_widths=level_widths, output_widths=output_widths
+            LANDMARKS,
+            OBSERVED + 3,
+            joint_widths=(32, 32),
+            level_widths=level_widths,
+            output_widths=output_widths,
         ),
         depth=len(level_widths),
         padding=False,
@@ -111,8 +125,14 @@ class BodyNetwork(nn.Module):
 
     def forward(self, observation: Observation, frames: int = 1) -> tuple[Tensor, Tensor]:
         """Landmarks (B,33,3) and vertices (B,N,3); see `lift`."""
-        landmarks = self.lift(observation, frames)
+        landmarks = self.lift_both_sides(observation, frames)
         return landmarks, self.decode_mesh(observation, landmarks)
+
+    def lift_both_sides(self, observation: Observation, frames: int = 1) -> Tensor:
+        """`lift`, the mean of the person and of their mirror image: what it gets wrong on one side only, such
+        as which way somebody turned, is halved.
+        """
+        return both_sides(lambda seen: self.lift(seen, frames), observation)
 
     def lift(self, observation: Observation, frames: int = 1) -> Tensor:
         """PoseNet alone: landmarks (B,33,3) m.
@@ -121,7 +141,7 @@ class BodyNetwork(nn.Module):
             observation: of B frames.
             frames: the batch is made of clips of this many frames in order; matters to a temporal network.
         """
-        features = self._features(observation)
+        features = torch.cat((observed(observation), self.bones(observation)), -1)
         if self.reach:
             features = features.reshape(-1, frames, *features.shape[1:])
         joints: Tensor = self.network.pose_lifter(features)
@@ -132,14 +152,36 @@ class BodyNetwork(nn.Module):
         through).
         """
         landmarks = landmarks.detach()
-        features = torch.cat((self._features(observation), landmarks), -1)
+        features = torch.cat((observed(observation), landmarks), -1)
         residual = self.network.pose2mesh(features)[:, self.network.vertex_slots]
         vertices: Tensor = self.decode @ landmarks + residual.float()
         return vertices
 
-    def _features(self, observation: Observation) -> Tensor:
-        extent = observation.extent[:, None].expand(-1, LANDMARKS, 1)
-        return torch.cat((observation.points, extent), -1)
+    def bones(self, observation: Observation) -> Tensor:
+        """(B,33,4) what the lifter is told of the bones."""
+        return foreshortened(observation)
+
+
+def both_sides(lift: Callable[[Observation], Tensor], observation: Observation) -> Tensor:
+    """Mean of landmarks (B,33,3) m lifted from an observation and from its mirror image."""
+    other_side = constant(tuple(MIRRORED_LANDMARK), observation.points.device)
+
+    def mirror(points: Tensor) -> Tensor:
+        turned = points.index_select(1, other_side)
+        return torch.cat((-turned[..., :1], turned[..., 1:]), -1)
+
+    mirrored = observation._replace(points=mirror(observation.points))
+    return (lift(observation) + mirror(lift(mirrored))) / 2
+
+
+def observed(observation: Observation) -> Tensor:
+    """(B,33,4) x, y, confidence and extent of every landmark."""
+    return torch.cat((observation.points, observation.extent[:, None].expand(-1, LANDMARKS, 1)), -1)
+
+
+def foreshortened(observation: Observation) -> Tensor:
+    """(B,33,4) `bone_features` of what is observed."""
+    return bone_features(observation.points[..., :2])
 
 
 def mesh_arrays(mesh: BodyMesh) -> dict[str, np.ndarray]:

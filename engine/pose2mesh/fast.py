@@ -26,7 +26,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
-from .body_network import LIFT_UNIT, BodyNetwork
+from .body_network import LIFT_UNIT, BodyNetwork, both_sides, foreshortened, observed
 from .chebyshev import K
 from .dense import Dense, HalfStored, halves
 from .meshnet import MeshNet, resample_features
@@ -89,11 +89,13 @@ class FastBody(nn.Module):
 
     def forward(self, observation: Observation, frames: int = 1) -> tuple[Tensor, Tensor]:
         """Landmarks (B,33,3) and vertices (B,N,3); `frames` as in `BodyNetwork.lift`."""
-        points = observation.points
-        extent = observation.extent[:, None].expand(-1, points.shape[1], 1)
-        residual, joints = self.network(torch.cat((points, extent), -1), frames)
+
+        def lift(seen: Observation) -> Tensor:
+            return self.network.lift(torch.cat((observed(seen), foreshortened(seen)), -1), frames)
+
+        joints = both_sides(lift, observation)
         landmarks = joints * LIFT_UNIT
-        return landmarks, self.decode @ landmarks + residual
+        return landmarks, self.decode @ landmarks + self.network.mesh(observed(observation), joints)
 
 
 class FastPose2Mesh(nn.Module):
@@ -158,23 +160,32 @@ class FastPose2Mesh(nn.Module):
             joints2d: of B frames.
             frames: the batch is made of clips of this many frames in order; matters to a temporal network.
         """
+        joints3d = self.lift(joints2d, frames)
+        return self.mesh(joints2d, joints3d), joints3d
+
+    def lift(self, joints2d: Tensor, frames: int = 1) -> Tensor:
+        """PoseNet alone: (B, J, C) to joints (B, J, 3) [mm]."""
         joints2d = joints2d.float()
         if isinstance(self.pose, TemporalPoseNet):
-            joints3d = self.pose(joints2d.view(-1, frames, *joints2d.shape[1:])).flatten(0, 1)
+            joints3d: Tensor = self.pose(joints2d.view(-1, frames, *joints2d.shape[1:])).flatten(0, 1)
         else:
             joints3d = self.pose(joints2d)
-        x = torch.cat((joints2d, joints3d / self.units_per_metre), dim=-1).transpose(0, 1)
+        return joints3d
+
+    def mesh(self, joints2d: Tensor, joints3d: Tensor) -> Tensor:
+        """MeshNet alone: what it sees of the 2D joints and lifted joints [mm] to vertices (B, V, 3) [m]."""
+        x = torch.cat((joints2d.float(), joints3d / self.units_per_metre), dim=-1).transpose(0, 1)
         for layer in self.joint_layers:
             x = _relu(layer(x))
         batch = len(joints2d)
         x = self.fc(x.transpose(0, 1).reshape(batch, -1)).view(batch, -1, self.width)
         if self.chunk is None or batch <= self.chunk:
-            return self._graphs(x), joints3d
+            return self._graphs(x)
         vertices = joints3d.new_empty((batch, len(self.vertex_slots), 3))
         for start in range(0, batch, self.chunk):
             part = slice(start, start + self.chunk)
             vertices[part] = self._graphs(x[part])
-        return vertices, joints3d
+        return vertices
 
     def _graphs(self, x: Tensor) -> Tensor:
         """(B, N, F) features of the coarsest level to (B, V, 3)."""

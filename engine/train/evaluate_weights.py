@@ -78,7 +78,7 @@ class Predictor:
     def lift(self, observation: Observation) -> tuple[np.ndarray, np.ndarray]:
         """One clip through the network: landmarks (F,33,3) and vertices (F,N,3)."""
         seen = Observation(*(field.to(self.device) for field in observation))
-        landmarks = self.network.lift(seen, len(seen.extent))
+        landmarks = self.network.lift_both_sides(seen, len(seen.extent))
         vertices = [
             self.network.decode_mesh(Observation(*(field[part] for field in seen)), landmarks[part]).cpu()
             for part in (slice(i, i + BATCH) for i in range(0, len(landmarks), BATCH))

@@ -21,6 +21,7 @@ from .curves import draw_curves
 from .linear_maps import build_body_mesh
 from .loop import train
 from .motions import load_motions
+from .size import fit_size, resize
 
 
 def run(
@@ -76,8 +77,11 @@ def run(
                 report,
             )
     _draw(out)
+    size = fit_size(network, BodyTorch(body, mesh.vertex_ids[:0], device), on_device, config.seed)
+    resize(network, size)
     if parallel.rank() == 0:
-        save_body_network(network, weights, {"config": config.name, "motions": motions_path.name})
+        notes = {"config": config.name, "motions": motions_path.name, "size": round(size, 4)}
+        save_body_network(network, weights, notes)
     parallel.leave()
     return weights
 

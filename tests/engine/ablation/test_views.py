@@ -63,3 +63,33 @@ def test_nineteen_points_are_deaf_to_face_and_hands(plane: torch.Tensor) -> None
         see(observation, "nineteen_points").points[:, list(NINETEEN_POINTS)],
         observation.points[:, list(NINETEEN_POINTS)],
     )
+
+
+def test_as_filmed_keeps_the_roll_and_nothing_else_changes(plane: torch.Tensor) -> None:
+    quarter = torch.tensor([[0.0, 1.0], [-1.0, 0.0]])
+    upright, rolled = observed(plane), observed(plane @ quarter.T)
+    torch.testing.assert_close(upright.points, rolled.points, atol=1e-4, rtol=0)
+    filmed, filmed_rolled = see(upright, "as_filmed"), see(rolled, "as_filmed")
+    torch.testing.assert_close(
+        filmed_rolled.points[..., :2], filmed.points[..., :2] @ quarter.T, atol=1e-4, rtol=0
+    )
+    torch.testing.assert_close(  # a rotation about the optical axis, and the way back to the camera fits it
+        filmed.points[..., :2] @ (filmed.rotation.mT @ upright.rotation)[:, :2, :2],
+        upright.points[..., :2],
+        atol=1e-4,
+        rtol=0,
+    )
+
+
+def test_spread_moves_everything_with_one_hand(plane: torch.Tensor) -> None:
+    seen = see(observed(plane), "spread")
+    below = seen.points[:, 11:, :2]
+    torch.testing.assert_close(below.mean(1), torch.zeros(4, 2), atol=1e-5, rtol=0)
+    torch.testing.assert_close(below.square().sum(-1).mean(1), torch.ones(4), atol=1e-4, rtol=0)
+    raised = plane.clone()
+    raised[:, 19] += 0.3
+    ours, spread = (
+        (see(observed(raised), view).points - see(observed(plane), view).points)[:, 25, :2].abs().max()
+        for view in ("ours", "spread")
+    )
+    assert ours == 0 and spread > 0.05

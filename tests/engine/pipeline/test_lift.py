@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
+from engine.body.model import BodyModel
 from engine.pipeline import lift
-from engine.pipeline.lift import neighbours
+from engine.pipeline.lift import Lifter, neighbours
+from engine.pose2d.mirrored import MIRRORED_LANDMARK
 
 
 def meant(times: np.ndarray, reach: int) -> list[np.ndarray]:
@@ -43,3 +46,41 @@ def test_long_clips_overlap_by_what_the_network_reaches(monkeypatch: pytest.Monk
 def test_one_frame_and_frames_of_no_rate() -> None:
     assert [list(frames) for frames in meant(np.zeros(1), 12)] == [[0]]
     assert [list(frames) for frames in meant(np.array([0.0, 5.0]), 12)] == [[0], [1]]
+
+
+CAMERA = np.array([[1200.0, 0, 640], [0, 1200, 360], [0, 0, 1]])
+
+
+@pytest.fixture(scope="module")
+def lifter() -> Lifter:
+    return Lifter("open_body_light", torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def person() -> np.ndarray:
+    """(1,33,3) somebody three metres away, an arm raised, turned, beside the picture's middle."""
+    body = BodyModel.load("open_body")
+    poses = np.zeros((24, 3))
+    poses[0], poses[16], poses[4] = (0, 0.6, 0), (0, 0, 0.9), (0.7, 0, 0)
+    vertices = body.vertices(poses[None], np.zeros(10), np.zeros((1, 3)))
+    landmarks = np.asarray(body.landmarks(vertices))[0] * (1, -1, -1) + (0.4, 0.3, 3)
+    pixels = landmarks @ CAMERA.T
+    return np.concatenate([pixels[:, :2] / pixels[:, 2:], np.ones((33, 1))], axis=1)[None].astype(np.float32)
+
+
+@pytest.mark.parametrize("degrees", [30, 90, 180])
+def test_a_rolled_camera_sees_the_same_body(lifter: Lifter, person: np.ndarray, degrees: float) -> None:
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    roll = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+    middle = CAMERA[:2, 2]
+    rolled = person.copy()
+    rolled[..., :2] = (person[..., :2] - middle) @ roll[:2, :2].T + middle
+    for straight, turned in zip(lifter.lift(person, CAMERA), lifter.lift(rolled, CAMERA), strict=True):
+        np.testing.assert_allclose(turned, straight @ roll.T, atol=1e-4)
+
+
+def test_a_mirror_shows_the_mirrored_body(lifter: Lifter, person: np.ndarray) -> None:
+    mirrored = person[:, MIRRORED_LANDMARK].copy()
+    mirrored[..., 0] = 2 * CAMERA[0, 2] - mirrored[..., 0]
+    straight, turned = lifter.lift(person, CAMERA)[1], lifter.lift(mirrored, CAMERA)[1]
+    np.testing.assert_allclose(turned, straight[:, MIRRORED_LANDMARK] * (-1, 1, 1), atol=1e-4)

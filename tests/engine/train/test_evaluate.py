@@ -108,8 +108,8 @@ def test_a_temporal_network_sees_whole_clips(tmp_path: Path) -> None:
     observation = Observation(torch.randn(frames, 33, 3), torch.ones(frames, 1), turn)
     landmarks, vertices = predictor.lift(observation)
     with torch.no_grad():
-        whole = predictor.network.lift(observation, frames)
+        whole = predictor.network.lift_both_sides(observation, frames)
         parts = [Observation(*(f[part] for f in observation)) for part in (slice(BATCH), slice(BATCH, None))]
-        cut = torch.cat([predictor.network.lift(part, len(part.extent)) for part in parts])
+        cut = torch.cat([predictor.network.lift_both_sides(part, len(part.extent)) for part in parts])
     assert np.allclose(landmarks, whole.numpy(), atol=1e-5) and len(vertices) == frames
     assert (whole - cut).abs().max() > 1e-3
