@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..pose2mesh.observation import EXTENT_UNIT
+from ..pose2mesh.observation import EXTENT_UNIT, POINT_UNIT
 from ..pose2mesh.skeletons import joint_set
 from ..preview.overlay import draw_mesh
 
@@ -29,7 +29,7 @@ class Scene:
     """What a panel shows; virtual camera axes, metres.
 
     Attributes:
-        points: (33,3) x, y over the person's extent and confidence: the network's input.
+        points: (33,3) x, y in `POINT_UNIT` and confidence: the network's input.
         extent: of the person, as in `Observation`.
         truth, predicted: (V,3) vertices, pelvis joints at the origin.
         triangles: (T,3) of the vertices.
@@ -52,7 +52,7 @@ def panel(scene: Scene) -> Image:
     picture = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
     size = (HEIGHT - HEADER - 4, WIDTH // 3)
     true, predicted = scene.truth + scene.pelvis, scene.predicted + scene.pelvis
-    plane = scene.points[:, :2] * scene.extent * EXTENT_UNIT
+    plane = scene.points[:, :2] * POINT_UNIT * scene.extent * EXTENT_UNIT
     outline = true[:, :2] / true[:, 2:]
     camera = _framing(np.concatenate([plane, outline, predicted[:, :2] / predicted[:, 2:]]), size)
     turned = [vertices @ _SIDE.T + [0, 0, 8.0] for vertices in (scene.truth, scene.predicted)]

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from engine.body.model import BodyModel
+from engine.pose2mesh.observation import EXTENT_UNIT, POINT_UNIT
 from engine.train.body_torch import BodyTorch
 from engine.train.detector_noise import CLEAN
 from engine.train.loop import draw_pairs
@@ -20,7 +21,7 @@ def test_the_truth_lies_on_the_observation_without_noise(motion_file: Path, body
     points, motions = BodyTorch(body, np.arange(10)), load_motions(motion_file, body)
     synthesis = Synthesis(focal_error=0.0)
     pairs = draw_pairs(points, motions, 32, CLEAN, synthesis, torch.Generator().manual_seed(0))
-    plane = pairs.observation.points[..., :2] * 0.15 * pairs.observation.extent[:, None]
+    plane = pairs.observation.points[..., :2] * POINT_UNIT * EXTENT_UNIT * pairs.observation.extent[:, None]
     x, z = pairs.landmarks[..., :2], pairs.landmarks[..., 2:]
     # plane * (z + tz) = x + txy  is linear in t; solve and check that nothing is left.
     for sample in range(32):
