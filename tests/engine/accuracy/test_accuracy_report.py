@@ -8,12 +8,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from planted import Oracle
 
 from engine.accuracy.panels import HEADER, HEIGHT, WIDTH, Image, Scene, panel, sheet
 from engine.accuracy.report import write_report
 from engine.accuracy.views import View
+from engine.body.model import BodyModel
 from engine.cli import main
+from engine.pose2mesh.observation import observe_plane
 from engine.train.body_torch import BodyTorch
 from engine.train.evaluate import CASES, Sight
 from engine.train.evaluate_weights import Points
@@ -49,6 +52,31 @@ def test_an_error_in_depth_shows_from_the_side_only() -> None:
     assert blue(camera) > 300 and blue(beside) < 0.2 * blue(camera)
     _, camera, beside = columns(panel(scene()))
     assert blue(camera) < 60 and blue(beside) < 60
+
+
+def test_the_input_is_drawn_where_the_truth_stands() -> None:
+    """A network's input has units of its own; in the picture it lies on the mesh."""
+    body = BodyModel.load("open_body")
+    posed = np.stack([body.landmark_regressor @ body.v_template]) * (1, -1, -1) + (0.3, 0.2, 3.5)
+    seen = observe_plane(torch.from_numpy(posed[..., :2] / posed[..., 2:]).float(), torch.ones(1, 33))
+    person = (posed @ seen.rotation.numpy())[0]
+    sides = [(11, 12, 23), (12, 24, 23), (7, 8, 11), (25, 27, 31), (26, 28, 32), (11, 19, 23), (12, 20, 24)]
+    drawn = Scene(
+        seen.points[0].numpy(),
+        float(seen.extent),
+        (person - person[23]).astype(np.float32),
+        (person - person[23]).astype(np.float32),
+        np.array(sides, np.int32),
+        person[23],
+        "title",
+        "note",
+    )
+    boxes = []
+    for picture in columns(panel(drawn))[:2]:
+        rows, across = np.nonzero(picture.min(axis=-1) < 200)
+        boxes.append([rows.min(), rows.max(), across.min(), across.max()])
+    np.testing.assert_allclose(boxes[0], boxes[1], atol=15)
+    assert boxes[0][1] - boxes[0][0] > 0.7 * (HEIGHT - HEADER)
 
 
 def test_doubt_is_red() -> None:
