@@ -66,7 +66,7 @@ def test_the_input_is_drawn_where_the_truth_stands() -> None:
         float(seen.extent),
         (person - person[23]).astype(np.float32),
         (person - person[23]).astype(np.float32),
-        np.array(sides, np.int32),
+        np.array([*sides, *(side[::-1] for side in sides)], np.int32),
         person[23],
         "title",
         "note",
