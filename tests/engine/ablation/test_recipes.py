@@ -28,7 +28,12 @@ def differences(one: Recipe, other: Recipe) -> set[str]:
         (
             "ingredients",
             "full recipe",
-            [{"view"}] * 3 + [{"synthesis"}] * 2 + [{"noise"}] * 2 + [{"hidden"}] * 2,
+            [{"view"}] * 2
+            + [{"bones"}, {"view", "bones"}]
+            + [{"view"}] * 2
+            + [{"synthesis"}] * 2
+            + [{"noise"}] * 2
+            + [{"hidden"}] * 2,
         ),
     ],
 )
