@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..pose2mesh.observation import Observation, look_at
+from ..pose2mesh.observation import BELOW_HEAD, Observation, unrolled
 from .recipe import View
 
-BELOW_HEAD = slice(11, 33)
 NINETEEN_POINTS = (0, 7, 8, *range(11, 17), *range(23, 33))
 """MediaPipe's points without face and hands: nose, ears, shoulders, elbows, wrists, hips, knees, ankles,
 heels, toes. COCO's without the eyes, with the feet.
@@ -31,8 +30,7 @@ def see(observation: Observation, view: View) -> Observation:
     place, confidence = points[..., :2], points[..., 2:]
     rotation = observation.rotation
     if view in ("as_filmed", "standardised", "published"):
-        ray = rotation[:, :, 2]
-        rotation = look_at(ray[:, :2] / ray[:, 2:])
+        rotation = unrolled(rotation)
         place = place @ (observation.rotation.mT @ rotation)[:, :2, :2]
     if view == "spread":
         place = place - place[:, BELOW_HEAD].mean(1, keepdim=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..pose2mesh.observation import look_at
+from ..pose2mesh.observation import unrolled
 from ..train.evaluate import Sight
 
 Floats = NDArray[np.float64]
@@ -50,9 +50,8 @@ def view_of(sight: Sight, root: NDArray[np.float32]) -> View:
     Args:
         sight: F frames; root: (F,3,3) the pelvis in the y-up world.
     """
-    # The observation's camera is rolled so that the trunk is upright; the picture is not.
-    ray = sight.pairs.observation.rotation[:, :, 2]
-    to_virtual = look_at(ray[:, :2] / ray[:, 2:]).numpy().transpose(0, 2, 1) @ sight.camera.numpy()
+    rotation = unrolled(sight.pairs.observation.rotation)
+    to_virtual = rotation.numpy().transpose(0, 2, 1) @ sight.camera.numpy()
     pelvis = to_virtual @ root  # columns: the body's left, up and front in virtual camera axes
     towards = -pelvis[:, 2]  # the camera's direction in body axes
     up = to_virtual[:, :, 1]

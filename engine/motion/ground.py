@@ -148,19 +148,14 @@ def _balance(joints: Array, feet: Array, slow: Mask) -> tuple[NDArray[np.float64
     line = MASS @ joints - standing
     bones = np.linalg.norm(joints[:, [1, 2, 4, 5]] - joints[:, [4, 5, 7, 8]], axis=-1).sum(axis=1) / 2
     stretched = np.linalg.norm(joints[:, 0] - standing, axis=-1) > STRETCHED * bones
-    unit = line / np.maximum(np.linalg.norm(line, axis=1, keepdims=True), 1e-9)
-    return np.asarray(unit), np.asarray(slow.any(axis=1) & stretched)
+    return _unit(line), np.asarray(slow.any(axis=1) & stretched)
 
 
 def _upright(joints: Array) -> tuple[NDArray[np.float64], Mask]:
     """(F,3) pelvis to neck, and (F,) whether the person stands: both legs, or one, in line with the trunk."""
-
-    def unit(v: Array) -> NDArray[np.float64]:
-        return np.asarray(v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9))
-
-    trunk = unit(joints[:, 12] - joints[:, 0])
-    legs = np.stack([unit(joints[:, h] - joints[:, a]) for h, a in ((1, 7), (2, 8))], axis=1)
-    shins = np.stack([unit(joints[:, k] - joints[:, a]) for k, a in ((4, 7), (5, 8))], axis=1)
+    trunk = _unit(joints[:, 12] - joints[:, 0])
+    legs = np.stack([_unit(joints[:, h] - joints[:, a]) for h, a in ((1, 7), (2, 8))], axis=1)
+    shins = np.stack([_unit(joints[:, k] - joints[:, a]) for k, a in ((4, 7), (5, 8))], axis=1)
     aligned = ((legs @ trunk[..., None])[..., 0] > 0.9) & ((shins * legs).sum(-1) > 0.97)
     return trunk, aligned.any(axis=1)
 
@@ -169,9 +164,13 @@ def _agree(balance: Array, upright: Array) -> bool:
     """Whether they balance (M,3) the way they stand straight (N,3), and do not seem to lie in the picture."""
     if len(balance) == 0 or len(upright) == 0:
         return False
-    lines = np.stack([np.median(balance, axis=0), np.median(upright, axis=0)])
-    lines /= np.maximum(np.linalg.norm(lines, axis=1, keepdims=True), 1e-9)
+    lines = _unit(np.stack([np.median(balance, axis=0), np.median(upright, axis=0)]))
     return bool(lines[0] @ lines[1] > np.cos(AGREEMENT) and (lines @ CAMERA_UP).min() > STEEPEST)
+
+
+def _unit(vectors: Array) -> NDArray[np.float64]:
+    """(...,3) made one long."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9))
 
 
 def _direction_evidence(

@@ -23,13 +23,11 @@ from ..pose2mesh import weights
 from ..pose2mesh.coarse_mesh import coarse_mesh
 from ..pose2mesh.fast import fast
 from ..pose2mesh.landmark_joints import joints_from_landmarks
-from ..pose2mesh.observation import look_at, on_plane, through
+from ..pose2mesh.observation import BELOW_HEAD, look_at, on_plane, through
 from ..pose2mesh.preprocess import standardize
 from ..pose2mesh.stream import Stream
 from .lift import Lift
 
-BELOW_HEAD = slice(11, 33)
-"""MediaPipe's points whose middle the camera looks at."""
 VERTICES = 500
 """At most so many vertices go into the fit, as many as our own network has."""
 

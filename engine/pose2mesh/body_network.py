@@ -159,7 +159,7 @@ class BodyNetwork(nn.Module):
 
     def bones(self, observation: Observation) -> Tensor:
         """(B,33,4) what the lifter is told of the bones."""
-        return foreshortened(observation)
+        return bone_features(observation.points[..., :2])
 
 
 def both_sides(lift: Callable[[Observation], Tensor], observation: Observation) -> Tensor:
@@ -177,11 +177,6 @@ def both_sides(lift: Callable[[Observation], Tensor], observation: Observation) 
 def observed(observation: Observation) -> Tensor:
     """(B,33,4) x, y, confidence and extent of every landmark."""
     return torch.cat((observation.points, observation.extent[:, None].expand(-1, LANDMARKS, 1)), -1)
-
-
-def foreshortened(observation: Observation) -> Tensor:
-    """(B,33,4) `bone_features` of what is observed."""
-    return bone_features(observation.points[..., :2])
 
 
 def mesh_arrays(mesh: BodyMesh) -> dict[str, np.ndarray]:

@@ -26,9 +26,10 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
-from .body_network import LIFT_UNIT, BodyNetwork, both_sides, foreshortened, observed
+from .body_network import LIFT_UNIT, BodyNetwork, both_sides, observed
 from .chebyshev import K
 from .dense import Dense, HalfStored, halves
+from .foreshortening import bone_features
 from .meshnet import MeshNet, resample_features
 from .model import MILLIMETRES, Pose2Mesh
 from .observation import Observation
@@ -91,7 +92,8 @@ class FastBody(nn.Module):
         """Landmarks (B,33,3) and vertices (B,N,3); `frames` as in `BodyNetwork.lift`."""
 
         def lift(seen: Observation) -> Tensor:
-            return self.network.lift(torch.cat((observed(seen), foreshortened(seen)), -1), frames)
+            features = torch.cat((observed(seen), bone_features(seen.points[..., :2])), -1)
+            return self.network.lift(features, frames)
 
         joints = both_sides(lift, observation)
         landmarks = joints * LIFT_UNIT

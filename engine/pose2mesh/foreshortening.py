@@ -11,7 +11,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from .observation import POINT_UNIT, constant
+from .observation import POINT_UNIT, bone_vectors
 
 BONES: Final = (
     (11, 12, 0.36),  # shoulders
@@ -37,11 +37,9 @@ def bone_features(points: Tensor) -> Tensor:
         length, at most 2; and the share of it that must then lie in depth, 0 to 1, its sign unknown. There
         are fewer bones than landmarks; the last rows are zero.
     """
-    first, second, usual = zip(*BONES, strict=True)
-    start, end = (points.index_select(1, constant(ends, points.device)) for ends in (first, second))
-    bone = end - start
+    bone, usual = bone_vectors(points, BONES)
     length = bone.norm(dim=-1, keepdim=True)
-    apparent = length / (constant(usual, points.device, points.dtype)[:, None] / POINT_UNIT)
+    apparent = length / (usual[:, None] / POINT_UNIT)
     depth = (1 - apparent.square()).clamp_min(0).sqrt()
     features = torch.cat([bone / length.clamp_min(1e-3), apparent.clamp(max=2.0), depth], -1)
     return torch.nn.functional.pad(features, (0, 0, 0, points.shape[1] - len(BONES)))

@@ -17,6 +17,7 @@ from torch import Tensor
 
 SHOULDERS, HIPS = slice(11, 13), slice(23, 25)
 TRUNK = (11, 12, 23, 24)
+BELOW_HEAD = slice(11, 33)
 BONES = (
     *((11, 12, 0.36), (11, 23, 0.51), (12, 24, 0.51)),  # shoulders, sides
     *((23, 25, 0.41), (24, 26, 0.41), (25, 27, 0.41), (26, 28, 0.41)),  # thighs, shins
@@ -86,6 +87,12 @@ def look_at(centre: Tensor) -> Tensor:
     return torch.stack(rows, -1).reshape(-1, 3, 3)
 
 
+def unrolled(rotation: Tensor) -> Tensor:
+    """The virtual camera (B,3,3) of an `Observation`, rolled as the picture is instead of by the trunk."""
+    ray = rotation[:, :, 2]
+    return look_at(ray[:, :2] / ray[:, 2:])
+
+
 def upright(up: Tensor) -> Tensor:
     """Roll about the optical axis (B,3,3) that takes the picture's own up, -y, to `up` (B,2); none for 0."""
     length = up.norm(dim=-1)
@@ -105,11 +112,18 @@ def through(rotation: Tensor, plane: Tensor) -> Tensor:
 
 def apparent_size(plane: Tensor) -> Tensor:
     """Length (B,1) of one metre at the person's distance on the image plane, by the bones of (B,33,2)."""
-    first, second, length = zip(*BONES, strict=True)
-    start, end = (plane.index_select(1, constant(ends, plane.device)) for ends in (first, second))
-    seen = (start - end).norm(dim=-1) / constant(length, plane.device, plane.dtype)
-    size: Tensor = seen.pow(NORM).mean(1, keepdim=True).pow(1 / NORM).clamp_min(1e-4)
+    bones, length = bone_vectors(plane, BONES)
+    size: Tensor = (bones.norm(dim=-1) / length).pow(NORM).mean(1, keepdim=True).pow(1 / NORM).clamp_min(1e-4)
     return size
+
+
+def bone_vectors(points: Tensor, bones: tuple[tuple[int, int, float], ...]) -> tuple[Tensor, Tensor]:
+    """From one end to the other of each of N bones (B,N,2), in the unit of `points` (B,33,2), and their usual
+    lengths (N,) in metres.
+    """
+    first, second, length = zip(*bones, strict=True)
+    start, end = (points.index_select(1, constant(ends, points.device)) for ends in (first, second))
+    return end - start, constant(length, points.device, points.dtype)
 
 
 @lru_cache

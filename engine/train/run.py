@@ -77,9 +77,9 @@ def run(
                 report,
             )
     _draw(out)
-    size = fit_size(network, BodyTorch(body, mesh.vertex_ids[:0], device), on_device, config.seed)
-    resize(network, size)
     if parallel.rank() == 0:
+        size = fit_size(network, BodyTorch(body, mesh.vertex_ids[:0], device), on_device, config.seed)
+        resize(network, size)
         notes = {"config": config.name, "motions": motions_path.name, "size": round(size, 4)}
         save_body_network(network, weights, notes)
     parallel.leave()
