@@ -29,6 +29,7 @@ class TrainConfig:
         stages: run in order.
         noise, synthesis: what the pairs are made of, where it differs from the defaults.
         seed: of the initial weights and of everything that is drawn.
+        begins: the configuration whose result is gone on from; none begins from nothing.
 
     Raises:
         ValueError: the stages do not fit the network; says what to put instead.
@@ -41,6 +42,7 @@ class TrainConfig:
     seed: int
     noise: DetectorNoise = field(default_factory=DetectorNoise)
     synthesis: Synthesis = field(default_factory=Synthesis)
+    begins: TrainConfig | None = None
 
     def __post_init__(self) -> None:
         """Refuse at once what would fail in a later stage, hours on."""
@@ -50,6 +52,11 @@ class TrainConfig:
             raise ValueError(
                 'stage "time" trains what mixes frames, which this network has not: set temporal_width, '
                 "or leave the stage out"
+            )
+        if self.begins is not None and _shape(self.begins) != _shape(self):
+            raise ValueError(
+                f"it begins with {self.begins.name}, which is another network: give both the same vertices, "
+                "hidden, level_widths and output_widths"
             )
 
 
@@ -63,6 +70,7 @@ class _Network:
     output_widths: tuple[int, ...]
     seed: int
     temporal_width: int = 0
+    begins: str = ""
 
     def __post_init__(self) -> None:
         for name, least in (("vertices", 64), ("hidden", 1), ("seed", 0), ("temporal_width", 0)):
@@ -74,8 +82,11 @@ class _Network:
             raise ValueError("level_widths and output_widths hold a width below 1: make all 1 or more")
 
 
-def load_config(name: str) -> TrainConfig:
+def load_config(name: str, above: tuple[Path, ...] = ()) -> TrainConfig:
     """Read a shipped configuration by name, or a `.toml` file.
+
+    Args:
+        above: the files that begin with this one.
 
     Raises:
         EngineError: there is none, or a value is missing, unknown or wrong.
@@ -86,8 +97,10 @@ def load_config(name: str) -> TrainConfig:
         raise EngineError(
             f"There is no training configuration {name!r}: choose one of {shipped}, or give a .toml file."
         )
+    if path in above:
+        raise EngineError(f"The training configuration {path.name} begins with itself: correct begins.")
     try:
-        return _config(path.stem, tomllib.loads(path.read_text(encoding="utf-8")))
+        return _config(path.stem, tomllib.loads(path.read_text(encoding="utf-8")), (*above, path))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise EngineError(
             f"The training configuration {path.name} is no TOML ({error}): correct it."
@@ -97,23 +110,39 @@ def load_config(name: str) -> TrainConfig:
 
 
 def shortened(config: TrainConfig, seconds: float) -> TrainConfig:
-    """The same with its stages cut to `seconds` in all, in proportion.
+    """The same with its stages, and those of what it begins with, cut to `seconds` in all, in proportion.
 
     Raises:
         EngineError: `seconds` is nothing, or the stages count steps.
     """
-    total = sum(stage.seconds for stage in config.stages)
     if not 0 < seconds < float("inf"):
         raise EngineError(f"A training cannot last {seconds} seconds: give a number above 0.")
+    return _scaled(config, seconds / _duration(config))
+
+
+def _duration(config: TrainConfig) -> float:
+    """Seconds of all stages, and of what it begins with."""
     if not all(stage.seconds for stage in config.stages):
         raise EngineError(
             f"{config.name} has a stage that counts steps, not seconds: give every stage seconds in its file."
         )
-    stages = tuple(replace(stage, seconds=seconds * stage.seconds / total) for stage in config.stages)
-    return replace(config, stages=stages)
+    before = _duration(config.begins) if config.begins is not None else 0.0
+    return before + sum(stage.seconds for stage in config.stages)
 
 
-def _config(name: str, data: dict[str, Any]) -> TrainConfig:
+def _scaled(config: TrainConfig, factor: float) -> TrainConfig:
+    stages = tuple(replace(stage, seconds=factor * stage.seconds) for stage in config.stages)
+    begins = _scaled(config.begins, factor) if config.begins is not None else None
+    return replace(config, stages=stages, begins=begins)
+
+
+def _shape(config: TrainConfig) -> tuple[Any, ...]:
+    """What must be alike for the weights of one to fit into another; time mixers may be added."""
+    pose = replace(config.network.pose, temporal_width=0)
+    return config.vertices, replace(config.network, pose=pose)
+
+
+def _config(name: str, data: dict[str, Any], above: tuple[Path, ...]) -> TrainConfig:
     tables = {key: data.pop(key, {}) for key in ("noise", "synthesis")}
     stages = data.pop("stages", [])
     if not isinstance(stages, list):
@@ -141,6 +170,7 @@ def _config(name: str, data: dict[str, Any]) -> TrainConfig:
         own.seed,
         noise,
         synthesis,
+        load_config(own.begins, above) if own.begins else None,
     )
 
 

@@ -31,6 +31,9 @@ WARM_UP = 300
 LOG_EVERY = 50
 """Steps that a line of the log is the mean of."""
 SAVE_EVERY = 1000
+FACE, HANDS = slice(0, 11), slice(17, 23)
+FACE_WEIGHT, HAND_WEIGHT = 0.3, 0.6
+"""Next to a limb's landmark: half of the 33 points are face and hands, and say little of the pose."""
 
 
 def draw_pairs(
@@ -152,6 +155,7 @@ def train(
     log.write(progress.step, progress.elapsed, schedule.learning_rate * rate)
     average.hand_over()
     _release(network)
+    _keep_share(network, schedule)
     progress.finished = True
     _save(network, optimizer, average, progress, checkpoint)
 
@@ -163,14 +167,15 @@ def compute_losses(
     schedule: Schedule,
     lift: Callable[[Observation, int], Tensor] | None = None,
 ) -> dict[str, Tensor]:
-    """Distance of landmarks, L1 of vertices and of edge lengths in mm: Pose2Mesh section 6, no normal loss,
-    and without L1 for the joints, which would depend on how the camera is rolled.
+    """Distance of landmarks, L1 of vertices and of edge lengths in mm: Pose2Mesh section 6 without the normal
+    loss, and with weighted distances instead of L1 for the joints, which depends on how the camera is rolled.
 
     Args:
         lift: the network's own, or a compiled form of it.
     """
     landmarks = (lift or network.lift)(pairs.observation, schedule.frames)
-    losses = {"lift": (landmarks - pairs.landmarks).norm(dim=-1).mean() * 1000}
+    distance = (landmarks - pairs.landmarks).norm(dim=-1)
+    losses = {"lift": (distance * landmark_weights(distance.device)).mean() * 1000}
     if schedule.stage == "mesh":
         part = slice(None, None, max(schedule.batch // schedule.mesh_batch, 1))  # from every clip
         vertices = network.decode_mesh(
@@ -180,6 +185,13 @@ def compute_losses(
         difference = edge_lengths(vertices, edges) - edge_lengths(pairs.vertices[part], edges)
         losses["edge"] = 2 * difference.abs().mean() * 1000
     return losses
+
+
+def landmark_weights(device: torch.device) -> Tensor:
+    """(33,) how much each landmark counts; 1 on average."""
+    weights = torch.ones(33, device=device)
+    weights[FACE], weights[HANDS] = FACE_WEIGHT, HAND_WEIGHT
+    return weights / weights.mean()
 
 
 def _choose_parts(network: BodyNetwork, schedule: Schedule) -> dict[nn.Module, float]:
@@ -210,6 +222,16 @@ def _release(network: BodyNetwork) -> None:
     network.requires_grad_(True)
     if isinstance(network.network.pose_lifter, TemporalPoseNet):
         network.network.pose_lifter.mixing = True
+
+
+@torch.no_grad()
+def _keep_share(network: BodyNetwork, schedule: Schedule) -> None:
+    """Let what mixes frames add only its share to what every frame says by itself."""
+    lifter = network.network.pose_lifter
+    if schedule.stage == "time" and isinstance(lifter, TemporalPoseNet):
+        for mixer in lifter.mixers:
+            for parameter in mixer.get_submodule("up").parameters():
+                parameter.mul_(schedule.share)
 
 
 def _seed(*numbers: int) -> int:

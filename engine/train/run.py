@@ -36,15 +36,32 @@ def run(
 
     Args:
         out: folder for the weight file, `checkpoint.pt`, its log `checkpoint.jsonl`, and the losses drawn,
-            `curves.png`.
+            `curves.png`; what the configuration begins with is made in a folder in it.
         device: see `parallel.join` for several.
-        init: a checkpoint or a weight file to go on from; what has the same shape is taken.
+        init: a checkpoint or a weight file to go on from, instead of what the configuration begins with; what
+            has the same shape is taken.
         compiled: see `loop.train`.
 
     Raises:
         EngineError: the motions, the weights to go on from or the checkpoint in `out` cannot be used.
     """
     device = parallel.join(device)
+    weights = _run(config, motions_path, out, device, init, compiled)
+    parallel.leave()
+    return weights
+
+
+def _run(
+    config: TrainConfig,
+    motions_path: Path,
+    out: Path,
+    device: torch.device,
+    init: Path | None,
+    compiled: bool,
+) -> Path:
+    """`run` among processes that have met."""
+    if config.begins is not None and init is None:
+        init = _run(config.begins, motions_path, out / config.begins.name, device, None, compiled)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -82,7 +99,7 @@ def run(
         resize(network, size)
         notes = {"config": config.name, "motions": motions_path.name, "size": round(size, 4)}
         save_body_network(network, weights, notes)
-    parallel.leave()
+    parallel.wait()  # for the file
     return weights
 
 

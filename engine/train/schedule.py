@@ -21,6 +21,8 @@ class Schedule:
         frames: length of the clips that a batch is made of; 1 for a network that sees frames on their own.
         views: cameras that film each posed body.
         lift_rate: in stage "mesh", PoseNet's learning rate as a fraction; 0 leaves it as it is.
+        share: in stage "time", how much of what the mixers add is handed on; below 1 where real errors last
+            longer than drawn ones.
         average: decay per step of the running average of the weights that the stage hands on; 0 hands on the
             weights of its last step.
         seconds: stop (and decay) by wall clock instead of steps when positive.
@@ -38,6 +40,7 @@ class Schedule:
     frames: int = 1
     views: int = 1
     lift_rate: float = 0.3
+    share: float = 1.0
     average: float = 0.0
     seconds: float = 0.0
     seed: int = 0
@@ -56,6 +59,7 @@ class Schedule:
         for name in ("learning_rate", "lift_rate", "seconds", "seed"):
             value = getattr(self, name)
             yield not 0 <= value < math.inf, f"{name} is {value}: make it 0 or more"
+        yield not 0 <= self.share <= 1, f"share is {self.share}: make it from 0 to 1"
         yield not 0 <= self.average < 1, f"average is {self.average}: make it 0 or more, and less than 1"
         clip = self.frames * self.views
         yield (

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from ..body.model import SMPL_PARENTS
 from ..pose2mesh.observation import Observation, observe_plane
 from .body_torch import BodyTorch
 from .detector_noise import DetectorNoise, detect_sequence
@@ -17,6 +19,10 @@ from .rotations import matrix_from_axis_angle, rotation_about
 ARMS = ((13, 16, 18, 20, 22), (14, 17, 19, 21, 23))
 LEGS = ((1, 4, 7, 10), (2, 5, 8, 11))
 TRUNK = (3, 6, 9, 12, 15)
+SPINE = (0, 3, 6)
+"""Where the trunk bends: pelvis, belly, chest."""
+LIMB_ROOTS = dict(zip((*ARMS, *LEGS), (16, 17, 1, 2), strict=True))
+"""The joint at which each limb turns on the trunk: shoulders and hips."""
 BONES = (
     (1, 2),
     (4, 5),
@@ -41,6 +47,9 @@ class Synthesis:
         recombine: probability that a limb or the trunk comes from another pose.
         variation: of every joint, as a fraction of `_VARIATION`.
         lean: standard deviation of the whole body's tilt against gravity, radians.
+        bend: standard deviation of what pelvis, belly and chest are turned in half of the samples, radians.
+        keep: probability that a limb points where it points in its own pose, whatever the trunk does: arms
+            hang and legs stand by gravity.
         bones: standard deviation of the log of each bone's length, beyond what the shape space holds.
         arms: median length of upper arms and forearms, relative to the shape's.
         pitch: standard deviation of the camera's pitch; a wild share looks from far above or below.
@@ -54,6 +63,8 @@ class Synthesis:
     recombine: float = 0.35
     variation: float = 1.0
     lean: float = 0.15
+    bend: float = 0.0
+    keep: float = 0.0
     bones: float = 0.07
     arms: float = 1.0
     pitch: float = 0.25
@@ -96,15 +107,77 @@ def draw_rotations(
 
     rotations, pair = pick(), pick()
     both_legs = chance(synthesis.recombine / 2)
+    limbs = Limbs(rotations) if synthesis.keep > 0 else None
     for part in (*ARMS, *LEGS, TRUNK):
-        joints = list(part)
         donor = pick()
-        swap = chance(synthesis.recombine / 2 if part in LEGS else synthesis.recombine)
-        rotations[:, :, joints] = torch.where(swap, donor[:, :, joints], rotations[:, :, joints])
+        takes = [(chance(synthesis.recombine / 2 if part in LEGS else synthesis.recombine), donor)]
         if part in LEGS:
-            rotations[:, :, joints] = torch.where(both_legs, pair[:, :, joints], rotations[:, :, joints])
-    rotations = vary(rotations, synthesis, generator)
+            takes.append((both_legs, pair))
+        for swap, donor in takes:
+            joints = list(part)
+            rotations[:, :, joints] = torch.where(swap, donor[:, :, joints], rotations[:, :, joints])
+            if limbs is not None and part != TRUNK:
+                limbs.take(part, swap, donor)
+    rotations = bend(vary(rotations, synthesis, generator), synthesis, generator)
+    if limbs is not None:
+        limbs.point(rotations, [chance(synthesis.keep) for _ in LIMB_ROOTS])
     return torch.where(chance(0.5), mirror(rotations), rotations)
+
+
+class Limbs:
+    """Where the limbs of poses (B,T,24,3,3) point in the world, be they their own or taken from others.
+
+    A leaning trunk does not take a hanging arm or a standing leg along, as it would if only joint angles were
+    combined.
+    """
+
+    def __init__(self, rotations: Tensor) -> None:
+        self.heading = face_forward(rotations)
+        self.directions = {part: orientation(rotations, root) for part, root in LIMB_ROOTS.items()}
+
+    def take(self, part: tuple[int, ...], chosen: Tensor, donor: Tensor) -> None:
+        """Let a limb point as another pose's, turned to face alike, in the `chosen` (B,1,1,1,1) samples."""
+        turn = self.heading.transpose(-1, -2) @ face_forward(donor)
+        theirs = turn @ orientation(donor, LIMB_ROOTS[part])
+        self.directions[part] = torch.where(chosen[:, :, 0], theirs, self.directions[part])
+
+    def point(self, rotations: Tensor, chosen: Sequence[Tensor]) -> None:
+        """Turn shoulders and hips of changed poses (B,T,24,3,3) in place: the limbs point there again.
+
+        Args:
+            chosen: for every limb (B,1,1,1,1) bool, in which samples.
+        """
+        for (part, root), keep in zip(LIMB_ROOTS.items(), chosen, strict=True):
+            above = orientation(rotations, SMPL_PARENTS[root])
+            local = above.transpose(-1, -2) @ self.directions[part]
+            rotations[:, :, root] = torch.where(keep[:, :, 0], local, rotations[:, :, root])
+
+
+def orientation(rotations: Tensor, joint: int) -> Tensor:
+    """Rotation (B,T,3,3) of one joint in the world, from local ones (B,T,24,3,3)."""
+    own, parent = rotations[:, :, joint], SMPL_PARENTS[joint]
+    return own if parent < 0 else orientation(rotations, parent) @ own
+
+
+def face_forward(rotations: Tensor) -> Tensor:
+    """The turn (B,T,3,3) about the vertical that brings the pelvis of (B,T,24,3,3) to face +z."""
+    forward = rotations[:, :, 0, :, 2]
+    return rotation_about(1, -torch.atan2(forward[..., 0], forward[..., 2]))
+
+
+def bend(rotations: Tensor, synthesis: Synthesis, generator: torch.Generator) -> Tensor:
+    """The trunk of every second sample of (B,T,24,3,3) bent and turned, the same for all of its frames."""
+    if synthesis.bend == 0:
+        return rotations
+    batch, device = len(rotations), rotations.device
+    vector = torch.randn(batch, len(SPINE), 3, generator=generator, device=device) * synthesis.bend
+    vector[..., 1] *= 0.5  # people twist less than they bend
+    bent = torch.rand(batch, 1, 1, generator=generator, device=device) < 0.5
+    turn = matrix_from_axis_angle(vector * bent)[:, None]
+    pelvis, *spine = SPINE
+    rotations[:, :, pelvis] = turn[:, :, 0] @ rotations[:, :, pelvis]
+    rotations[:, :, spine] = rotations[:, :, spine] @ turn[:, :, 1:]
+    return rotations
 
 
 def draw_steps(batch: int, frames: int, generator: torch.Generator, device: torch.device) -> Tensor:

@@ -11,7 +11,22 @@ from engine.train.body_torch import BodyTorch
 from engine.train.detector_noise import CLEAN
 from engine.train.loop import draw_pairs
 from engine.train.motions import load_motions
-from engine.train.synthesis import PLAIN, Synthesis, draw_bones, draw_steps, draw_stretch, widen_hips
+from engine.train.synthesis import (
+    ARMS,
+    LEGS,
+    LIMB_ROOTS,
+    PLAIN,
+    SPINE,
+    Limbs,
+    Synthesis,
+    bend,
+    draw_bones,
+    draw_rotations,
+    draw_steps,
+    draw_stretch,
+    orientation,
+    widen_hips,
+)
 
 
 def test_the_truth_lies_on_the_observation_without_noise(motion_file: Path, body: BodyModel) -> None:
@@ -104,3 +119,58 @@ def test_hips_are_seen_wide_by_one_factor_a_clip_and_the_truth_stays(
     )
     width = [(pairs.landmarks[:, 23] - pairs.landmarks[:, 24]).norm(dim=-1) for pairs in (narrow, wide)]
     torch.testing.assert_close(*width)
+
+
+def test_every_second_trunk_is_bent_and_turned_less(motion_file: Path, body: BodyModel) -> None:
+    motions = load_motions(motion_file, body, unique_only=False)
+    plain = motions.rotations[torch.arange(800) % len(motions.rotations)].reshape(400, 2, 24, 3, 3)
+    assert torch.equal(bend(plain.clone(), PLAIN, torch.Generator()), plain)
+    bent = bend(plain.clone(), Synthesis(bend=0.3), torch.Generator().manual_seed(1))
+    others = [joint for joint in range(24) if joint not in SPINE]
+    assert torch.equal(bent[:, :, others], plain[:, :, others])
+    turn = plain[:, :, 3].transpose(-1, -2) @ bent[:, :, 3]  # of the belly, in its own axes
+    torch.testing.assert_close(turn[:, 0], turn[:, 1], atol=1e-5, rtol=0)  # the same in all frames
+    straight = (turn[:, 0] - torch.eye(3)).abs().amax((1, 2)) < 1e-5
+    assert 0.4 < straight.float().mean() < 0.6
+    sideways, twist = turn[~straight, 0, 1, 2].std(), turn[~straight, 0, 0, 2].std()
+    assert 0.25 < sideways < 0.35 and twist < 0.7 * sideways
+
+
+def test_kept_limbs_point_where_they_pointed(motion_file: Path, body: BodyModel) -> None:
+    """However the trunk is turned afterwards; the others are taken along."""
+    motions = load_motions(motion_file, body, unique_only=False)
+    pose, donor = (
+        motions.rotations[rows].reshape(4, 3, 24, 3, 3).clone() for rows in (slice(12), slice(20, 32))
+    )
+    limbs = Limbs(pose)
+    arm, leg = ARMS[0], LEGS[1]
+    first = torch.tensor([True, True, False, False])[:, None, None, None, None]
+    limbs.take(arm, first, donor)
+    before = {part: orientation(pose, root) for part, root in LIMB_ROOTS.items()}
+    turned = bend(pose.clone(), Synthesis(bend=0.8), torch.Generator().manual_seed(3))
+    limbs.point(turned, [first if part in (arm, leg) else ~first & first for part in LIMB_ROOTS])
+    after = {part: orientation(turned, root) for part, root in LIMB_ROOTS.items()}
+    torch.testing.assert_close(after[leg][:2], before[leg][:2], atol=1e-5, rtol=0)
+    moved = bend(pose.clone(), Synthesis(bend=0.8), torch.Generator().manual_seed(3))
+    torch.testing.assert_close(after[LEGS[0]], orientation(moved, LIMB_ROOTS[LEGS[0]]))
+    # The donor's arm: as high as in its own pose, turned about the vertical with the one who takes it.
+    theirs = orientation(donor, LIMB_ROOTS[arm])
+    torch.testing.assert_close(after[arm][:2, :, 1], theirs[:2, :, 1], atol=1e-5, rtol=0)
+    forward = [rotations[:2, :, 0, [0, 2], 2] for rotations in (pose, donor)]
+    along = [
+        (limb[:2, :, [0, 2], 0] * facing).sum(-1) / facing.norm(dim=-1)
+        for limb, facing in zip((after[arm], theirs), forward, strict=True)
+    ]
+    torch.testing.assert_close(along[0], along[1], atol=1e-4, rtol=0)
+
+
+def test_drawn_poses_are_rotations_and_repeat(motion_file: Path, body: BodyModel) -> None:
+    motions = load_motions(motion_file, body, unique_only=False)
+    synthesis = Synthesis(bend=0.3, keep=0.6)
+    first, again = (
+        draw_rotations(motions, 64, synthesis, torch.Generator().manual_seed(5), 4) for _ in range(2)
+    )
+    assert torch.equal(first, again)
+    product = first @ first.transpose(-1, -2)
+    torch.testing.assert_close(product, torch.eye(3).expand_as(product), atol=1e-4, rtol=0)
+    assert (torch.linalg.det(first) > 0.99).all()

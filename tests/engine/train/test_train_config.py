@@ -61,7 +61,8 @@ def toml(path: Path, old: str = "", new: str = "") -> Path:
 def test_the_shipped_ones_begin_from_nothing() -> None:
     light, quality = load_config("open_body_light"), load_config("open_body_quality")
     assert [stage.stage for stage in light.stages] == ["lift", "mesh"]
-    assert [stage.stage for stage in quality.stages] == ["lift", "time", "mesh"]
+    assert [stage.stage for stage in quality.stages] == ["time"]
+    assert light.begins is None and quality.begins == light
     assert all(stage.average > 0 for each in (light, quality) for stage in each.stages)
 
 
@@ -105,6 +106,8 @@ def test_a_file_is_read_whole(tmp_path: Path) -> None:
         ("average = 0.99", "average = 0.99\nseconds = -5", "seconds is -5", "make it 0 or more"),
         ("average = 0.99", "average = 0.99\nseconds = nan", "seconds is nan", "make it 0 or more"),
         ("average = 0.99", "average = 1.0", "average is 1.0", "less than 1"),
+        ("average = 0.99", "share = 1.5", "share is 1.5", "make it from 0 to 1"),
+        ("seed = 0", "seed = 0\nbegins = 3", "begins is 3", "make it text"),
         ("average = 0.99", "avrage = 0.99", "stage 1, avrage is unknown", "average"),
         ("steps = 20", "steps = 0", "steps is 0", "make it 1 or more"),
         ("steps = 20", "", "stage 1, steps is missing", "add it"),
@@ -124,6 +127,19 @@ def test_a_wrong_one_gets_a_sentence(tmp_path: Path, old: str, new: str, cause: 
     assert said.endswith(".") and "\n" not in said and "__init__" not in said
 
 
+def test_what_it_begins_with_must_fit(tmp_path: Path) -> None:
+    other = toml(tmp_path / "other.toml", "hidden = 64", "hidden = 32")
+    path = toml(tmp_path / "mine.toml", "seed = 0", f"seed = 0\nbegins = '{other}'")
+    with pytest.raises(EngineError, match=r"begins with other, which is another network: give both the same"):
+        load_config(str(path))
+    toml(other, "temporal_width = 16\n", "temporal_width = 8\n")
+    mine = load_config(str(path))
+    assert mine.begins is not None and mine.begins.name == "other"
+    toml(other, "seed = 0", f"seed = 0\nbegins = '{path}'")
+    with pytest.raises(EngineError, match="begins with itself"):
+        load_config(str(path))
+
+
 def test_the_command_says_it_and_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = toml(tmp_path / "mine.toml", "temporal_width = 16")
     arguments = ["train", str(path), "--motions", str(tmp_path / "none.npz"), "--out", str(tmp_path / "out")]
@@ -141,10 +157,11 @@ def test_there_is_none_of_that_name() -> None:
 def test_stages_are_cut_in_proportion(tmp_path: Path) -> None:
     whole = load_config("open_body_quality")
     short = shortened(whole, 10)
-    assert sum(stage.seconds for stage in short.stages) == pytest.approx(10)
-    assert short.stages[0].seconds / short.stages[1].seconds == pytest.approx(
-        whole.stages[0].seconds / whole.stages[1].seconds
-    )
+    assert short.begins is not None and whole.begins is not None
+    seconds = [stage.seconds for each in (short.begins, short) for stage in each.stages]
+    assert sum(seconds) == pytest.approx(10)
+    before = [stage.seconds for each in (whole.begins, whole) for stage in each.stages]
+    assert [part / 10 for part in seconds] == pytest.approx([part / sum(before) for part in before])
     for seconds in (0.0, -3.0, float("nan")):
         with pytest.raises(EngineError, match="above 0"):
             shortened(whole, seconds)

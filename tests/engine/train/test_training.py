@@ -179,6 +179,44 @@ def test_every_stage_trains_its_part_and_nothing_else(
     assert changed == [{"trunk"}, {"mixers"}, {"mesh"}]
 
 
+@pytest.mark.usefixtures("quick", "undrawn")
+def test_of_the_mixers_only_a_share_is_handed_on(
+    small: TrainConfig, motion_file: Path, tmp_path: Path
+) -> None:
+    temporal = body_config(64, ((16,), (16,)), (), temporal_width=8)
+    ups = []
+    for share in (1.0, 0.25):
+        stage = Schedule("time", 5, 16, 1e-2, frames=4, share=share)
+        out = tmp_path / str(share)
+        run(replace(small, network=temporal, stages=(stage,)), motion_file, out, torch.device("cpu"))
+        ups.append(load_checkpoint(out / "checkpoint.pt")["network.pose_lifter.mixers.0.up.weight"])
+    assert ups[0].abs().max() > 0
+    torch.testing.assert_close(ups[1], 0.25 * ups[0])
+
+
+@pytest.mark.usefixtures("quick", "undrawn")
+def test_a_training_goes_on_from_what_it_begins_with(
+    small: TrainConfig, motion_file: Path, tmp_path: Path
+) -> None:
+    temporal = body_config(64, ((16,), (16,)), (), temporal_width=8)
+    later = replace(
+        small,
+        name="later",
+        network=temporal,
+        stages=(Schedule("time", 2, 16, 1e-2, frames=4),),
+        begins=replace(small, stages=small.stages[:1]),
+    )
+    first = load_body_network(run(later, motion_file, tmp_path, torch.device("cpu")))
+    earlier = tmp_path / "small" / "small.safetensors"
+    before, after = load_body_network(earlier).state_dict(), first.state_dict()
+    name = "network.pose_lifter.linear_stages.0.w1.weight"
+    torch.testing.assert_close(after[name], before[name])
+    log = (tmp_path / "small" / "checkpoint.jsonl").read_text()
+    run(later, motion_file, tmp_path, torch.device("cpu"))
+    assert (tmp_path / "small" / "checkpoint.jsonl").read_text() == log  # not trained again
+    torch.testing.assert_close(load_body_network(earlier).state_dict(), before, atol=0, rtol=0)
+
+
 def _part(name: str) -> str:
     return "mesh" if ".pose2mesh." in name else "mixers" if ".mixers." in name else "trunk"
 
