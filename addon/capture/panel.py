@@ -54,6 +54,11 @@ class P2M_PT_capture_options(bpy.types.Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         layout.enabled = not session.is_running()
+        row = layout.row(heading="Known Height")
+        row.prop(settings, "use_height", text="")
+        field = row.row()
+        field.active = settings.use_height
+        field.prop(settings, "height", text="")
         layout.prop(settings, "smoothing", slider=True)
         layout.prop(settings, "use_preview")
         layout.prop(settings, "use_range")

@@ -30,6 +30,20 @@ class P2M_CaptureSettings(bpy.types.PropertyGroup):
         soft_max=4,
         max=10,
     )
+    use_height: BoolProperty(
+        name="Known Height",
+        description="Say how tall the main person is: a single camera cannot tell tall people from near ones",
+    )
+    height: FloatProperty(
+        name="Height",
+        description="How tall the main person is, standing; also makes their path as long as it was",
+        subtype="DISTANCE",
+        unit="LENGTH",
+        default=1.75,
+        min=0.4,
+        max=2.8,
+        precision=2,
+    )
     network: EnumProperty(
         name="Mode",
         description="How closely the engine looks at the footage",

@@ -45,6 +45,7 @@ def make_request(chosen: Footage, settings: Any, device: str) -> Capture:
         first_frame=chosen.first_frame,
         last_frame=chosen.last_frame,
         network=settings.network,
+        height=settings.height if settings.use_height else None,
     )
 
 

@@ -218,6 +218,10 @@ class BodyModel:
         coefficients = np.asarray(betas, np.float32).reshape(-1)
         return self.v_template + self.shapedirs[:, :, : len(coefficients)] @ coefficients
 
+    def stature(self, betas: npt.ArrayLike) -> float:
+        """Standing height in metres, soles to crown."""
+        return float(np.ptp(self.rest(betas)[:, 1]))
+
     def rest_joints(self, betas: npt.ArrayLike) -> Array:
         """(n <= 10,) shape coefficients -> (24, 3) joint centres in the T-pose, metres."""
         coefficients = np.asarray(betas, np.float32).reshape(-1)

@@ -34,6 +34,12 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--smoothing", type=float, default=1.0, help="0 for none, 1 is the default")
     parser.add_argument("--focal", type=float, metavar="PX", help="focal length in pixels, where it is known")
     parser.add_argument(
+        "--height",
+        type=float,
+        metavar="M",
+        help="how tall the most prominent person is, in metres, where it is known: a picture does not tell",
+    )
+    parser.add_argument(
         "--pose-model",
         choices=("full", "heavy", "best"),
         help="2D pose model: best (with quality) is heavy on every frame and its mirror image, heavy takes "
@@ -60,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         body=arguments.body,
         smoothing=arguments.smoothing,
         focal_px=arguments.focal,
+        height=arguments.height,
         pose_model=arguments.pose_model,
         network=arguments.network,
     )

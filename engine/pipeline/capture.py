@@ -38,6 +38,8 @@ NETWORKS = {"quality": "open_body_quality", "light": "open_body_light"}
 """The weights that ship for the open body: the first looks at the frames around each frame, too."""
 POSE_MODELS = {"quality": "best", "light": "full"}
 """The 2D pose model that goes with each network: depth is read off small differences in the picture."""
+HEIGHTS = 0.4, 2.8
+"""Metres: people are at least and at most so tall."""
 WRITE_CHUNK = 32
 """Frames of full vertices in memory at a time."""
 
@@ -53,12 +55,14 @@ class CaptureOptions:
         body: "open_body", or the name of an imported body.
         smoothing: 0 none, 1 the default.
         focal_px: focal length in pixels where it is known.
+        height: standing height in metres of the most prominent person, where it is known: one picture cannot
+            tell whether somebody is large or near.
         pose_model: "full", "heavy", or "best", which is heavy on every frame and on its mirror image; None
             takes the one that goes with the network.
         network: one of `NETWORKS`; an imported body has its own.
 
     Raises:
-        EngineError: there is no such network.
+        EngineError: there is no such network, or nobody is that tall.
     """
 
     out: Path
@@ -67,12 +71,18 @@ class CaptureOptions:
     body: str = "open_body"
     smoothing: float = 1.0
     focal_px: float | None = None
+    height: float | None = None
     pose_model: str | None = None
     network: str = "quality"
 
     def __post_init__(self) -> None:
         if self.network not in NETWORKS:
             raise EngineError(f"There is no network {self.network!r}; choose one of {', '.join(NETWORKS)}.")
+        shortest, tallest = HEIGHTS
+        if self.height is not None and not shortest <= self.height <= tallest:
+            raise EngineError(
+                f"Nobody is {self.height:g} m tall: give the height in metres, such as 1.75, or leave it out."
+            )
 
     def landmarker(self) -> Landmarker:
         """The 2D pose model, ready to run; see `Landmarker` for what can go wrong."""
@@ -193,6 +203,9 @@ def capture(source: FrameSource, options: CaptureOptions, reporter: Reporter) ->
                     options.smoothing,
                     step,
                     watch,
+                    partial(known_size, models.body, options.height)
+                    if number == 0 and options.height
+                    else None,
                 )
             )
     with watch("world"):
@@ -212,6 +225,11 @@ def capture(source: FrameSource, options: CaptureOptions, reporter: Reporter) ->
     quality = {**quality, "fps": len(frame_time) / seconds}
     stages = {**watch.seconds, "other": seconds - sum(watch.seconds.values())}
     return CaptureResult(options.out, len(frame_time), len(people), seconds, quality, stages)
+
+
+def known_size(body: BodyModel, height: float, betas: np.ndarray) -> float:
+    """The factor that makes somebody of this shape (10,) `height` metres tall."""
+    return height / body.stature(betas)
 
 
 def load_models(name: str, network: str, device: torch.device) -> Models:

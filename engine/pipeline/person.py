@@ -46,6 +46,10 @@ how many times as long a figure is impossible. Captured motion before made-up ca
 any fault in one frame of 7000."""
 
 
+Resize = Callable[[np.ndarray], float]
+"""The shape (10,) that somebody seems to have → the factor that makes them as large as they are."""
+
+
 @dataclass(frozen=True)
 class PersonMotion:
     """A body in motion, camera frame.
@@ -79,6 +83,7 @@ def solve_person(
     smoothing: float,
     progress: Callable[[int, int], None],
     watch: Stopwatch,
+    resize: Resize | None = None,
 ) -> PersonMotion:
     """Everything about one person that does not need the others.
 
@@ -88,6 +93,7 @@ def solve_person(
         points: the body reduced to the lifter's vertices and its landmarks.
         progress: called with (frames done, frames in all), often enough to give up there.
         watch: counts the stage "lift".
+        resize: corrects the size of what is lifted; None leaves it as the network guesses it.
     """
     visible = trustworthy(times, keypoints, visible)
     seen = np.flatnonzero(visible)
@@ -96,7 +102,13 @@ def solve_person(
 
     def lift(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with watch("lift"):
-            return of_clip(frames)
+            vertices, landmarks = of_clip(frames)
+        return factor * vertices, factor * landmarks
+
+    factor = 1.0
+    if resize is not None:
+        some = spread_evenly(len(seen), SHAPE_FRAMES)
+        factor = resize(usual_shape(points, np.concatenate(lift(some), axis=1)))
 
     def pass_of(number: int) -> Callable[[int], None]:
         """Each of the three passes over the frames is a third of the way."""
@@ -158,7 +170,7 @@ def fit_person(
 
     chosen = spread_evenly(len(seen), BASIS_FRAMES)
     target = np.concatenate(lift(chosen), axis=1)
-    betas = np.asarray(fit_shape(points, target[spread_evenly(len(chosen), SHAPE_FRAMES)]), np.float32)
+    betas = usual_shape(points, target)
     residual = fit(chosen, target)
     basis = residual_basis(residual)
     coefficients = np.zeros((len(visible), len(basis)), np.float32)
@@ -171,6 +183,11 @@ def fit_person(
         coefficients[seen[frames]] = np.tensordot(residual, basis, ((1, 2), (1, 2)))
         progress(len(chosen) + start + len(frames))
     return betas, poses, basis, coefficients
+
+
+def usual_shape(points: PointBody, target: np.ndarray) -> np.ndarray:
+    """The shape (10,) that fits some of the frames of (F,N,3) best, whatever their poses."""
+    return np.asarray(fit_shape(points, target[spread_evenly(len(target), SHAPE_FRAMES)]), np.float32)
 
 
 def spread_evenly(count: int, most: int) -> np.ndarray:

@@ -52,6 +52,7 @@ class FramesSource:
 class Capture:
     """The job. Frame range inclusive, `last_frame` None for the end; `focal_px` None when not known.
 
+    `height`: standing height of the most prominent person in metres, None when not known.
     `network`: "quality" or "light"; an imported body has its own.
     """
 
@@ -66,6 +67,7 @@ class Capture:
     last_frame: int | None = None
     focal_px: float | None = None
     network: str = "quality"
+    height: float | None = None
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,7 @@ def run_pipeline(source: FrameSource, job: messages.Capture, reporter: WireRepor
             body=job.body,
             smoothing=job.smoothing,
             focal_px=job.focal_px,
+            height=job.height,
             network=job.network,
         )
         done = capture(source, options, reporter)

@@ -110,6 +110,12 @@ def test_quality_or_speed_is_chosen_beside_the_people(draw: Callable[..., Record
     assert fields.index("network") == fields.index("people") + 1
 
 
+def test_the_height_is_among_the_options(addon: ModuleType, empty_file: None) -> None:
+    layout = Recorder()
+    panel.P2M_PT_capture_options.draw(SimpleNamespace(layout=layout), bpy.context)
+    assert layout.fields[:2] == ["use_height", "height"]
+
+
 @pytest.mark.parametrize("source", ["FILE", "CLIP", "STRIP"])
 def test_every_source_has_its_field(draw: Callable[..., Recorder], source: str) -> None:
     bpy.context.scene.pose2mesh_capture.source = source

@@ -221,11 +221,15 @@ def test_what_is_chosen_reaches_the_engine(use: Use, tmp_path: Path) -> None:
     assert (asked().network, asked().people, asked().smoothing) == ("quality", 1, 1.0)
     settings = bpy.context.scene.pose2mesh_capture
     settings.network, settings.people, settings.smoothing = "light", 2, 0.5
+    settings.height = 1.68
+    assert asked().height is None  # what is not known does not count
+    settings.use_height = True
     file = str(tmp_path / "scene.blend")
     bpy.ops.wm.save_as_mainfile(filepath=file)
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     bpy.ops.wm.open_mainfile(filepath=file)
     assert (asked().network, asked().people, asked().smoothing) == ("light", 2, 0.5)
+    assert asked().height == pytest.approx(1.68)
 
 
 @pytest.mark.parametrize(

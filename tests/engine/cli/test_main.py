@@ -88,6 +88,8 @@ def test_capture_prints_one_object_last(
         "cpu",
         "--focal",
         "900",
+        "--height",
+        "1.68",
         "--first-frame",
         "2",
         "--last-frame",
@@ -106,6 +108,7 @@ def test_capture_prints_one_object_last(
     assert "It is dark." in printed.err
     options = fake.options
     assert (options.out, options.people, options.device, options.focal_px) == (out, 2, "cpu", 900.0)
+    assert options.height == 1.68
 
 
 def test_capture_says_what_it_wrote(

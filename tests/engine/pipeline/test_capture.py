@@ -98,3 +98,15 @@ def test_an_unknown_body_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         EngineError, match=r"The body 'smpl' does not exist; choose one of open_body, or bring"
     ):
         capture(VideoFile(SAMPLE, 0, 1), CaptureOptions(tmp_path / "take.npz", body="smpl"), Recorder())
+
+
+def test_a_known_height_is_kept(tmp_path: Path, body: BodyModel) -> None:
+    options = CaptureOptions(tmp_path / "take.npz", network="light", height=1.62)
+    take = Take.open(capture(VideoFile(SAMPLE, 0, 7), options, Recorder()).take)
+    assert body.stature(take.betas[0]) == pytest.approx(1.62, rel=0.01)
+
+
+@pytest.mark.parametrize("height", [0.0, -1.7, 168.0, float("nan")])
+def test_nobody_is_that_tall(tmp_path: Path, height: float) -> None:
+    with pytest.raises(EngineError, match=r"Nobody is .* m tall: give the height in metres, such as 1\.75"):
+        CaptureOptions(tmp_path / "take.npz", height=height)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,13 +11,20 @@ from pipeline_helpers import Walker
 from engine.body.model import BodyModel
 from engine.fit.camera import project
 from engine.fit.points import PointBody
+from engine.pipeline.capture import known_size
 from engine.pipeline.lift import Lifter
-from engine.pipeline.person import PersonMotion, solve_person, stretched, trustworthy
+from engine.pipeline.person import PersonMotion, Resize, solve_person, stretched, trustworthy
 from engine.pipeline.stopwatch import Stopwatch
 from engine.pipeline.world import TOE_SLACK, posed_joints, sole_pins, sole_points, stand_on_ground
 
 
-def solve(walker: Walker, body: BodyModel, visible: np.ndarray, frames: slice = slice(None)) -> PersonMotion:
+def solve(
+    walker: Walker,
+    body: BodyModel,
+    visible: np.ndarray,
+    frames: slice = slice(None),
+    resize: Resize | None = None,
+) -> PersonMotion:
     lifter = Lifter("open_body_light", torch.device("cpu"))
     return solve_person(
         walker.times[frames],
@@ -28,6 +36,7 @@ def solve(walker: Walker, body: BodyModel, visible: np.ndarray, frames: slice = 
         1.0,
         lambda *_: None,
         Stopwatch(),
+        resize,
     )
 
 
@@ -49,6 +58,19 @@ def test_depth_and_joints_are_near_the_truth(solved: PersonMotion, walker: Walke
     truth = posed_joints(body, replace(solved, poses=walker.poses, betas=walker.betas, trans=walker.trans))
     error = np.linalg.norm((joints - joints[:, :1]) - (truth - truth[:, :1]), axis=-1)
     assert error.mean() < 0.09
+
+
+def test_a_known_height_is_kept(solved: PersonMotion, walker: Walker, body: BodyModel) -> None:
+    """The same motion, farther away by as much as the person is larger; the picture stays."""
+    usual = body.stature(solved.betas)
+    tall = solve(walker, body, np.ones(40, bool), resize=partial(known_size, body, 1.1 * usual))
+    assert body.stature(tall.betas) == pytest.approx(1.1 * usual, rel=0.01)
+    assert np.median(tall.trans[:, 2] / solved.trans[:, 2]) == pytest.approx(1.1, abs=0.01)
+    joints, before = (posed_joints(body, person) for person in (tall, solved))
+    length = [np.linalg.norm(j[:, 4] - j[:, 1], axis=-1).mean() for j in (joints, before)]
+    assert length[0] / length[1] == pytest.approx(1.1, abs=0.04)  # tall people have long legs
+    apart = np.linalg.norm(project(joints, walker.camera) - project(before, walker.camera), axis=-1)
+    assert np.median(apart) < 0.01 * np.ptp(walker.keypoints[..., 1], axis=1).mean()
 
 
 def test_a_gap_is_filled_and_said(walker: Walker, body: BodyModel) -> None:

@@ -181,6 +181,7 @@ def test_what_was_chosen_reaches_the_pipeline(start: Start) -> None:
         "body": "smpl",
         "smoothing": 0.5,
         "focal_px": 900.0,
+        "height": 1.68,
         "network": "light",
     }
     child = start("options")
