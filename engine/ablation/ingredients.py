@@ -20,6 +20,7 @@ VARIANTS = {
     "no confidence": replace(OURS, view="no_confidence"),
     "19 points: no face, no hands": replace(OURS, view="nineteen_points"),
     "no recombined limbs": replace(OURS, synthesis=Synthesis(recombine=0.0)),
+    "trunks bent, limbs that follow gravity": replace(OURS, synthesis=Synthesis(bend=0.3, keep=0.6)),
     "no varied bones": replace(OURS, synthesis=Synthesis(bones=0.0)),
     "plain Gaussian noise": replace(OURS, noise="plain"),
     "no noise": replace(OURS, noise=CLEAN),

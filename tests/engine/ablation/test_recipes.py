@@ -31,7 +31,7 @@ def differences(one: Recipe, other: Recipe) -> set[str]:
             [{"view"}] * 2
             + [{"bones"}, {"view", "bones"}]
             + [{"view"}] * 2
-            + [{"synthesis"}] * 2
+            + [{"synthesis"}] * 3
             + [{"noise"}] * 2
             + [{"hidden"}] * 2,
         ),
