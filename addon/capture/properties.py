@@ -42,7 +42,7 @@ class P2M_CaptureSettings(bpy.types.PropertyGroup):
         default=1.75,
         min=0.4,
         max=2.8,
-        precision=2,
+        precision=3,  # digits in all
     )
     network: EnumProperty(
         name="Mode",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import EngineError
@@ -53,6 +54,8 @@ def run(args: argparse.Namespace) -> int:
         config = load_config(args.config)
         if args.motions is None:
             raise EngineError(f"{args.config} is trained on motions: give a motion file with --motions.")
+        if args.init is not None:
+            config = replace(config, begins=None)  # gone on from this instead: no time is theirs
         if args.seconds is not None:
             config = shortened(config, args.seconds)
         weights = train(config, args.motions, args.out, device, args.init, args.compile)
