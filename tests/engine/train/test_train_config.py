@@ -158,10 +158,10 @@ def test_stages_are_cut_in_proportion(tmp_path: Path) -> None:
     whole = load_config("open_body_quality")
     short = shortened(whole, 10)
     assert short.begins is not None and whole.begins is not None
-    seconds = [stage.seconds for each in (short.begins, short) for stage in each.stages]
-    assert sum(seconds) == pytest.approx(10)
+    lengths = [stage.seconds for each in (short.begins, short) for stage in each.stages]
+    assert sum(lengths) == pytest.approx(10)
     before = [stage.seconds for each in (whole.begins, whole) for stage in each.stages]
-    assert [part / 10 for part in seconds] == pytest.approx([part / sum(before) for part in before])
+    assert [part / 10 for part in lengths] == pytest.approx([part / sum(before) for part in before])
     for seconds in (0.0, -3.0, float("nan")):
         with pytest.raises(EngineError, match="above 0"):
             shortened(whole, seconds)
