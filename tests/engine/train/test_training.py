@@ -241,6 +241,29 @@ def test_one_command_makes_a_shipped_network_from_nothing(
     assert (tmp_path / "curves.png").stat().st_size > 10_000
 
 
+@pytest.mark.usefixtures("quick", "undrawn")
+def test_what_is_given_takes_the_place_of_what_it_begins_with(
+    motion_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = shipped_weights("open_body_light")
+    arguments = [
+        "--motions",
+        str(motion_file),
+        "--out",
+        str(tmp_path),
+        "--seconds",
+        "0.01",
+        "--init",
+        str(given),
+    ]
+    assert main(["train", "open_body_quality", *arguments]) == 0
+    assert not (tmp_path / "open_body_light").exists()
+    before, after = load_body_network(given), load_body_network(tmp_path / "open_body_quality.safetensors")
+    assert after.reach > 0 == before.reach
+    name = "network.pose_lifter.linear_stages.0.w1.weight"
+    torch.testing.assert_close(after.state_dict()[name], before.state_dict()[name])
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_on_cuda_a_stopped_training_goes_on(
     small: TrainConfig, motion_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
