@@ -45,6 +45,8 @@ def run(args: argparse.Namespace) -> int:
     if is_published(args.config):
         from ..train.published.run import run as train_published
 
+        if parallel.processes() > 1:
+            raise EngineError(f"{args.config} is trained by one process: start it without torchrun.")
         experiment = load_experiment(args.config)
         weights = train_published(experiment, sources(args), args.out, device, args.init, args.workers)
     else:

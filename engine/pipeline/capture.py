@@ -294,7 +294,7 @@ def detect_people(
             reporter.progress("people", len(index), source.info.frame_count)
     if not index:
         raise EngineError("The video holds no frames: choose another file or frame range.")
-    return np.asarray(index, np.int32), np.asarray(times, np.float32), tracker.tracks()
+    return np.asarray(index, np.int32), np.asarray(times), tracker.tracks()
 
 
 def write(

@@ -44,6 +44,8 @@ AROUND, USUAL_RANK, STRETCH = 1.0, 0.8, 1.25
 """Seconds before and after, the share of their frames that say how long all bones together may look, and
 how many times as long a figure is impossible. Captured motion before made-up cameras looks longer without
 any fault in one frame of 7000."""
+SORT_CHUNK = 512
+"""Frames whose neighbourhoods are sorted at a time."""
 
 
 Resize = Callable[[np.ndarray], float]
@@ -136,7 +138,7 @@ def solve_person(
             points, poses[own], betas, trans[own], calm[own], camera_matrix, progress=pass_of(2)
         )
         poses = smooth_correction(times, poses, snapped, own, strength=smoothing)
-        way = smooth_values(times, infill_values(times, moved - trans, own), CORRECTION_WIDTH)
+        way = smooth_values(times, infill_values(times, moved - trans, own), CORRECTION_WIDTH * smoothing)
         trans = trans + way.astype(np.float32)
     residual = infill_values(times, residual, visible).astype(np.float32)
     if smoothing > 0 and len(times) > 2:
@@ -248,9 +250,12 @@ def stretched(keypoints: np.ndarray, sound: np.ndarray, around: int) -> np.ndarr
     length = np.linalg.norm(ends[:, :, 0] - ends[:, :, 1], axis=-1).sum(axis=1)
     # Frames that do not count, and those beyond the ends, are infinite: they come last in order.
     known = np.pad(np.where(sound, length, np.inf), around, constant_values=np.inf)
-    near = np.sort(np.lib.stride_tricks.sliding_window_view(known, 2 * around + 1), axis=1)
-    rank = np.rint(USUAL_RANK * (np.isfinite(near).sum(axis=1) - 1)).astype(int)
-    usual = np.take_along_axis(near, np.maximum(rank, 0)[:, None], axis=1)[:, 0]
+    windows = np.lib.stride_tricks.sliding_window_view(known, 2 * around + 1)
+    usual = np.empty(len(length))
+    for start in range(0, len(length), SORT_CHUNK):  # sorting copies every window it sees
+        near = np.sort(windows[start : start + SORT_CHUNK], axis=1)
+        rank = np.rint(USUAL_RANK * (np.isfinite(near).sum(axis=1) - 1)).astype(int)
+        usual[start : start + SORT_CHUNK] = near[np.arange(len(near)), np.maximum(rank, 0)]
     return np.asarray(sound & (length > STRETCH * usual))
 
 

@@ -14,16 +14,20 @@ def choose_device(name: str) -> torch.device:
     """ "auto", "cpu" or "cuda" → the torch device; "auto" is the GPU wherever it can be used.
 
     Raises:
-        EngineError: CUDA is asked for and cannot be used, or the name is unknown.
+        EngineError: CUDA is asked for and cannot be used, or the name is unknown. Of several processes that
+            torchrun starts, one on the processor would wait for ever for those on GPUs: "auto" asks for CUDA
+            then, too.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise EngineError(f"The device {name!r} is unknown: choose auto, cpu or cuda.", "device")
     refusal = None if name == "cpu" else gpu_refusal()
-    if name == "cpu" or (name == "auto" and refusal is not None):
+    together = int(os.environ.get("WORLD_SIZE", "1")) > 1 and torch.cuda.device_count() > 0
+    if name == "cpu" or (name == "auto" and refusal is not None and not together):
         return torch.device("cpu")
     if refusal is not None:
+        remedy = "'cpu'" if together else "'auto' or 'cpu'"
         raise EngineError(
-            f"CUDA cannot be used ({refusal}): choose the device 'auto' or 'cpu', or update the GPU driver.",
+            f"CUDA cannot be used ({refusal}): choose the device {remedy}, or update the GPU driver.",
             "device",
         )
     calculate_carefully()

@@ -42,6 +42,7 @@ def serve(capture: CaptureFunction | None = None) -> int:
 
 
 def _serve(wire: Wire, capture: CaptureFunction) -> int:
+    watch = None
     try:
         job = _handshake(wire)
         if job is None:
@@ -49,6 +50,9 @@ def _serve(wire: Wire, capture: CaptureFunction) -> int:
         watch = Watch(wire, Path(job.out))
         result = capture(_source(job, watch), job, WireReporter(wire, watch.cancelled.is_set))
     except EngineError as error:
+        if watch is not None and watch.cancelled.is_set():  # which ends the frames that are handed over, too
+            wire.send(messages.Cancelled())
+            return EXIT_CANCELLED
         wire.send(messages.Error(error.text, error.kind))
         return EXIT_FAILED
     except Stopped:

@@ -28,7 +28,7 @@ def affine_map(source: np.ndarray, target: np.ndarray, ridge: float) -> np.ndarr
     gram = x.T @ x
     gram[np.diag_indices_from(gram)] += ridge * np.trace(gram) / len(gram)
     rows = np.linalg.solve(gram, x.T @ y).T
-    return np.concatenate([1 - rows.sum(1, keepdims=True), rows], 1)
+    return np.ascontiguousarray(np.concatenate([1 - rows.sum(1, keepdims=True), rows], 1))
 
 
 def local_affine_map(source: np.ndarray, target: np.ndarray, nearest: int, ridge: float) -> np.ndarray:

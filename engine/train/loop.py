@@ -92,6 +92,7 @@ def train(
     synthesis: Synthesis | None = None,
     compiled: bool = False,
     report: Callable[[float, Mapping[str, float]], None] | None = None,
+    origin: str = "",
 ) -> None:
     """Run one stage and keep `checkpoint` up to date; the log goes beside it as `.jsonl`.
 
@@ -103,9 +104,10 @@ def train(
             within the stage is resumed, one of the stage before gives the weights.
         compiled: let `torch.compile` fuse PoseNet's step, which pays on CUDA.
         report: told before every step how much is done, below 1, and the losses of the log's last line.
+        origin: what the training began from; kept in the checkpoint, which no other training may go on from.
 
     Raises:
-        EngineError: the checkpoint is damaged or another configuration's, or the loss is no longer a number.
+        EngineError: the checkpoint is damaged or another training's, or the loss is no longer a number.
     """
     noise, synthesis = noise or DetectorNoise(), synthesis or Synthesis()
     network.to(body.device)
@@ -118,15 +120,18 @@ def train(
         fused=True,
     )
     average = WeightAverage(network, rates, schedule.average)
-    progress = _resume(network, optimizer, average, checkpoint, number)
+    progress = _resume(network, optimizer, average, checkpoint, number, origin)
     if progress is None:
         _release(network)
         return
+    for group, full in zip(optimizer.param_groups, rates.values(), strict=True):
+        group["full_lr"] = full  # the configuration's, which may have been corrected since the checkpoint
     generator = torch.Generator(device=body.device)
     edges = _edges(network, body.device)
     before, started, rate = progress.elapsed, time.perf_counter(), 0.0
     log = Log(checkpoint.with_suffix(".jsonl"), schedule, number)
-    lift = torch.compile(network.lift, dynamic=False) if compiled else network.lift
+    # Not what makes its features, too: traced, constants would be sent to the device anew in every step.
+    lifter = torch.compile(network.network.pose_lifter, dynamic=False) if compiled else None
     while (done := parallel.agree(network, _share_done(schedule, progress))) < 1:
         if report is not None:
             report(done, log.last)
@@ -138,7 +143,7 @@ def train(
             body, motions, schedule.batch, noise, synthesis, generator, schedule.frames, schedule.views
         )
         with torch.autocast(body.device.type, dtype=torch.bfloat16):
-            losses = compute_losses(network, pairs, edges, schedule, lift)
+            losses = compute_losses(network, pairs, edges, schedule, lifter)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(torch.stack(list(losses.values())).sum())
         parallel.average_gradients(parameters)
@@ -151,13 +156,13 @@ def train(
         if progress.step % LOG_EVERY == 0:
             log.write(progress.step, progress.elapsed, schedule.learning_rate * rate)
         if progress.step % SAVE_EVERY == 0:
-            _save(network, optimizer, average, progress, checkpoint)
+            _save(network, optimizer, average, progress, checkpoint, origin)
     log.write(progress.step, progress.elapsed, schedule.learning_rate * rate)
     average.hand_over()
     _release(network)
     _keep_share(network, schedule)
     progress.finished = True
-    _save(network, optimizer, average, progress, checkpoint)
+    _save(network, optimizer, average, progress, checkpoint, origin)
 
 
 def compute_losses(
@@ -165,15 +170,15 @@ def compute_losses(
     pairs: Pairs,
     edges: Tensor,
     schedule: Schedule,
-    lift: Callable[[Observation, int], Tensor] | None = None,
+    lifter: Callable[[Tensor], Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """Distance of landmarks, L1 of vertices and of edge lengths in mm: Pose2Mesh section 6 without the normal
     loss, and with weighted distances instead of L1 for the joints, which depends on how the camera is rolled.
 
     Args:
-        lift: the network's own, or a compiled form of it.
+        lifter: a compiled form of the network's own.
     """
-    landmarks = (lift or network.lift)(pairs.observation, schedule.frames)
+    landmarks = network.lift(pairs.observation, schedule.frames, lifter)
     distance = (landmarks - pairs.landmarks).norm(dim=-1)
     losses = {"lift": (distance * landmark_weights(distance.device)).mean() * 1000}
     if schedule.stage == "mesh":
@@ -258,12 +263,15 @@ def _resume(
     average: WeightAverage,
     checkpoint: Path,
     number: int,
+    origin: str,
 ) -> Progress | None:
     """Go on from the checkpoint, if there is one; None where the stage is done already."""
     if not checkpoint.exists():
         return Progress(number)
     try:
         state = torch.load(checkpoint, weights_only=True, map_location=next(network.parameters()).device)
+        if state["origin"] != origin:
+            raise ValueError("it began elsewhere")
         network.load_state_dict(state["network"])
         progress = Progress(**state["progress"])
         if progress.stage > number or (progress.stage == number and progress.finished):
@@ -274,8 +282,8 @@ def _resume(
         average.resume(state.get("average", {}), progress.step)
     except (RuntimeError, ValueError, KeyError, TypeError, OSError, EOFError, UnpicklingError) as error:
         raise EngineError(
-            f"{checkpoint} is damaged or another configuration's: delete it to begin anew, or choose another "
-            "folder."
+            f"{checkpoint} is damaged, or of another configuration, other motions or another --init: delete "
+            "it to begin anew, or choose another folder."
         ) from error
     return progress
 
@@ -286,6 +294,7 @@ def _save(
     average: WeightAverage,
     progress: Progress,
     path: Path,
+    origin: str,
 ) -> None:
     """The first process writes, all others wait for it, for they may read the file next."""
     if parallel.rank() == 0:
@@ -294,6 +303,7 @@ def _save(
             "optimizer": optimizer.state_dict(),
             "average": {} if progress.finished else average.state(),  # handed over
             "progress": asdict(progress),
+            "origin": origin,
         }
         temporary = path.with_suffix(".partial")
         torch.save(state, temporary)

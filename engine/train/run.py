@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -60,6 +61,7 @@ def _run(
     compiled: bool,
 ) -> Path:
     """`run` among processes that have met."""
+    given_by_user = init
     if config.begins is not None and init is None:
         init = _run(config.begins, motions_path, out / config.begins.name, device, None, compiled)
     try:
@@ -75,7 +77,7 @@ def _run(
     network = BodyNetwork(config.network, mesh)
     if init is not None and not checkpoint.exists():
         load_matching(network, load_checkpoint(init) if given is None else given.state_dict())
-    on_device = motions.to(device)
+    on_device, origin = motions.to(device), _origin(config, motions_path, given_by_user)
     for number, stage in enumerate(config.stages):
         _draw(out)
         looked_at = mesh.vertex_ids if stage.stage == "mesh" else mesh.vertex_ids[:0]
@@ -92,6 +94,7 @@ def _run(
                 config.synthesis,
                 compiled,
                 report,
+                origin,
             )
     _draw(out)
     if parallel.rank() == 0:
@@ -101,6 +104,22 @@ def _run(
         save_body_network(network, weights, notes)
     parallel.wait()  # for the file
     return weights
+
+
+def _origin(config: TrainConfig, motions: Path, init: Path | None) -> str:
+    """What tells a training from another one of the same shapes, on whatever machine it goes on: the files
+    that it was given, and what the coarse mesh depends on.
+
+    Raises:
+        EngineError: a file cannot be read.
+    """
+    digest = hashlib.sha256(f"{config.vertices} {config.seed}".encode())
+    for path in (motions, init) if init is not None else (motions,):
+        try:
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        except OSError as error:
+            raise EngineError(f"{path} cannot be read ({error}): correct the path.") from error
+    return digest.hexdigest()
 
 
 def load_checkpoint(path: Path) -> dict[str, Tensor]:

@@ -17,12 +17,15 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from ..errors import EngineError
+from .clock import Clock
 from .frames import Frame, Image, VideoInfo
 
 # A playlist may not lead FFmpeg to the network: only files.
 _OPEN_OPTIONS = {"protocol_whitelist": "file"}
 _THREADS = min(4, os.cpu_count() or 1)
 _MAX_SIDE = 16384
+_LONG_AGO = 3600.0
+"""Seconds. A clock that shows more at a file's start tells the time of day, which a take's float32 cannot."""
 
 
 class VideoFile:
@@ -33,7 +36,8 @@ class VideoFile:
         first_frame, last_frame: which frames to deliver, inclusive, counted from 0 in order of presentation.
 
     Times are the file's own presentation times in seconds, from the start of the file where it keeps a clock
-    (MPEG-TS). Pictures are turned as the display matrix says and scaled to square pixels.
+    (MPEG-TS, the time of day); they always rise. Pictures are turned as the display matrix says and scaled to
+    square pixels.
 
     Raises:
         EngineError: no such file, no video in it, or a frame range outside it. A file that is cut short or
@@ -60,18 +64,15 @@ class VideoFile:
     def __iter__(self) -> Iterator[Frame]:
         self.warnings.clear()
         damage: list[str] = []
-        time, index = -np.inf, -1
+        clock, time, index = Clock(self.info.fps), 0.0, -1
         with self._open() as (container, stream):
-            origin = (
-                max(container.start_time or 0, 0) / av.time_base if "mpegts" in container.format.name else 0.0
-            )
+            origin = _origin(container)
             size = self.info.height, self.info.width
             for index, frame in enumerate(_decoded(container, stream, damage)):
                 if self._last is not None and index > self._last:
                     index -= 1
                     break
-                # Never backwards, whatever a broken file says.
-                time = max(time, (index / self.info.fps) if frame.time is None else frame.time - origin)
+                time = clock.time(None if frame.time is None else frame.time - origin)
                 if index >= self._first:
                     yield Frame(index, time, upright(frame, size))
         if index < self._first:
@@ -204,6 +205,12 @@ def _decoded(container: InputContainer, stream: VideoStream, damage: list[str]) 
             yield from stream.decode(packet)
         except (av.FFmpegError, OSError) as error:
             damage.append(str(error))
+
+
+def _origin(container: InputContainer) -> float:
+    """Seconds that the file's clock shows at its start, where that means nothing to the take."""
+    start = max(container.start_time or 0, 0) / av.time_base
+    return start if "mpegts" in container.format.name or start > _LONG_AGO else 0.0
 
 
 def _clock(text: str) -> float | None:

@@ -14,8 +14,7 @@ class PipedFrames:
     Args:
         info: what the sender announced.
         receive: blocks for the next frame, None after the last. Called only when a frame is wanted, so
-        nothing
-            piles up here: the pipe fills and the sender waits.
+            nothing piles up here: the pipe fills and the sender waits.
         first_frame, last_frame: which frames to use, inclusive; None for the end.
 
     Raises:
@@ -44,7 +43,7 @@ class PipedFrames:
                     f"Frame {frame.index} is {frame.image.shape[1]}x{frame.image.shape[0]} px but"
                     f" {wanted[1]}x{wanted[0]} was announced; all frames must have one size."
                 )
-            if last is not None and (frame.index <= last.index or frame.time < last.time):
+            if last is not None and (frame.index <= last.index or frame.time <= last.time):
                 raise EngineError(
                     f"Frame {frame.index} came after frame {last.index}; send frames in order.", "protocol"
                 )

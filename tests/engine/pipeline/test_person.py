@@ -24,6 +24,7 @@ def solve(
     visible: np.ndarray,
     frames: slice = slice(None),
     resize: Resize | None = None,
+    smoothing: float = 1.0,
 ) -> PersonMotion:
     lifter = Lifter("open_body_light", torch.device("cpu"))
     return solve_person(
@@ -33,7 +34,7 @@ def solve(
         walker.camera,
         PointBody.of(body, lifter.vertex_ids, landmarks=True),
         lifter,
-        1.0,
+        smoothing,
         lambda *_: None,
         Stopwatch(),
         resize,
@@ -80,6 +81,17 @@ def test_a_gap_is_filled_and_said(walker: Walker, body: BodyModel) -> None:
     assert gap.infilled[15:22].all()
     assert not gap.visible[15:22].any() and gap.visible[:15].all()
     assert np.linalg.norm(np.diff(gap.trans, axis=0), axis=1).max() < 0.15
+
+
+def test_how_calm_the_root_is_is_the_users_choice(walker: Walker, body: BodyModel) -> None:
+    """Of a camera that shakes: the root as well as the limbs follow less the more is smoothed."""
+    shaken = walker.keypoints.copy()
+    shaken[:, :, 0] += 0.01 * walker.camera[0, 0] * np.sin(2 * np.pi * 3 * walker.times)[:, None]
+    tremble = []
+    for smoothing in (0.3, 3.0):
+        trans = solve(replace(walker, keypoints=shaken), body, np.ones(40, bool), smoothing=smoothing).trans
+        tremble.append(np.abs(np.diff(trans[5:-5, 0] / trans[5:-5, 2], n=2)).mean())
+    assert tremble[1] < 0.1 * tremble[0]
 
 
 def test_one_frame_is_enough(walker: Walker, body: BodyModel) -> None:

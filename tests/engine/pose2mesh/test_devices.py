@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -83,3 +84,22 @@ def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(EngineError, match="4 processes were started for 2 GPUs: start at most 2"):
         parallel.join(torch.device("cuda"))
+
+
+@pytest.mark.usefixtures("unusable")
+def test_of_several_processes_none_falls_back_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others would wait for it on their GPUs."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(EngineError, match="choose the device 'cpu', or update"):
+        choose_device("auto")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert choose_device("auto") == torch.device("cpu")
+
+
+def test_published_networks_are_trained_by_one_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(["train", "published_human36m_posenet", "--out", str(tmp_path)]) == 1
+    assert "is trained by one process: start it without torchrun" in capsys.readouterr().err

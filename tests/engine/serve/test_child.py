@@ -289,6 +289,16 @@ def test_cancel_among_waiting_frames(start: Start) -> None:
     assert child.code() == 3
 
 
+def test_cancel_before_a_frame_came(start: Start) -> None:
+    """No frames are too few for a capture, and yet it was cancelled, not failed."""
+    child = start("frames")
+    child.begin(m.FramesSource(6, 4, 25.0, None))
+    child.receive()
+    child.send(m.Cancel())
+    assert isinstance(child.rest()[-1], m.Cancelled)
+    assert child.code() == 3
+
+
 def test_cancel_before_the_job(start: Start) -> None:
     child = start()
     child.hello()

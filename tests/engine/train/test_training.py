@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from engine.train.body_torch import BodyTorch
 from engine.train.config import TrainConfig
 from engine.train.evaluate_weights import evaluate_weights
 from engine.train.log import read_log
+from engine.train.loop import train
+from engine.train.motions import load_motions
 from engine.train.run import load_checkpoint, run
 from engine.train.schedule import Schedule
 
@@ -310,7 +313,9 @@ def test_a_checkpoint_that_does_not_fit_is_named(
         state["progress"]["finished"] = False
         state["optimizer"]["param_groups"].pop()
         torch.save(state, path)
-    with pytest.raises(EngineError, match=r"checkpoint\.pt is damaged or another configuration's: delete it"):
+    with pytest.raises(
+        EngineError, match=r"checkpoint\.pt is damaged, or of another configuration, .*: delete it"
+    ):
         run(one, motion_file, tmp_path, torch.device("cpu"))
 
 
@@ -338,3 +343,63 @@ def test_the_weights_say_how_they_were_made(trained: Path) -> None:
     assert network.config.pose.hidden == 64
     header = trained.read_bytes()[8:].split(b"\x00")[0][:20000]
     assert b'"training"' in header and json.dumps("small").encode().strip(b'"') in header
+
+
+def _tiny(config: TrainConfig) -> TrainConfig:
+    return replace(config, stages=(Schedule("lift", 4, 16, 1e-2),))
+
+
+@pytest.mark.usefixtures("quick", "undrawn")
+def test_a_corrected_learning_rate_counts_after_a_resumption(
+    small: TrainConfig, motion_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As whoever lowers it does, having read that the loss is no longer a number."""
+    monkeypatch.setattr("engine.train.loop.SAVE_EVERY", 2)
+    stage = Schedule("lift", 4, 16, 1e-2)
+
+    def stop(done: float, _losses: object) -> None:
+        if done >= 0.5:
+            raise KeyboardInterrupt
+
+    body = BodyModel.load("open_body")
+    motions = load_motions(motion_file, body, unique_only=False)
+    mesh = load_body_network(shipped_weights("open_body_light")).mesh
+    points, checkpoint = BodyTorch(body, mesh.vertex_ids[:0]), tmp_path / "checkpoint.pt"
+    network = BodyNetwork(small.network, mesh)
+    with pytest.raises(KeyboardInterrupt):
+        train(network, points, motions, stage, checkpoint, 0, report=stop)
+    before = network.state_dict()["network.pose_lifter.w1.weight"].clone()
+    train(network, points, motions, replace(stage, learning_rate=0.0), checkpoint, 0)
+    after = network.state_dict()["network.pose_lifter.w1.weight"]
+    assert torch.equal(after, before)
+
+
+@pytest.mark.usefixtures("quick", "undrawn")
+def test_a_folder_of_another_training_is_refused(
+    small: TrainConfig, motion_file: Path, tmp_path: Path
+) -> None:
+    config, cpu = _tiny(small), torch.device("cpu")
+    run(config, motion_file, tmp_path, cpu)
+    run(config, motion_file, tmp_path, cpu)  # the same one: done already
+    with pytest.raises(EngineError, match="another --init: delete it"):
+        run(config, motion_file, tmp_path, cpu, shipped_weights("open_body_light"))
+    other = tmp_path / "other.npz"
+    with np.load(motion_file) as data:
+        np.savez(other, **{name: data[name] for name in data.files}, more=np.zeros(1))
+    with pytest.raises(EngineError, match="other motions"):
+        run(config, other, tmp_path, cpu)
+
+
+@pytest.mark.usefixtures("quick", "undrawn")
+@pytest.mark.filterwarnings("error:Dynamo detected")
+def test_a_compiled_step_is_the_same_step(
+    small: TrainConfig, motion_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Traced and run without a code generator, which is not at hand everywhere."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    name, ways = "network.pose_lifter.linear_stages.0.w1.weight", {}
+    for compiled in (False, True):
+        out = tmp_path / str(compiled)
+        weights = run(_tiny(small), motion_file, out, torch.device("cpu"), compiled=compiled)
+        ways[compiled] = load_body_network(weights).state_dict()[name]
+    torch.testing.assert_close(ways[True], ways[False], atol=2e-3, rtol=0.01)

@@ -99,7 +99,7 @@ def test_a_size_that_changes_on_the_way(tmp_path: Path) -> None:
     frames = frames_of(tmp_path / "a.ts")
     assert {f.image.shape for f in frames} == {(48, 64, 3)}
     assert len(frames) >= 10
-    assert (np.diff([f.time for f in frames]) >= 0).all()
+    assert (np.diff([f.time for f in frames]) > 0).all()
 
 
 @pytest.mark.parametrize(
@@ -257,3 +257,28 @@ def test_the_real_videos(balance_video: Path, outdoor_video: Path) -> None:
     assert (outdoor.info.width, outdoor.info.height) == (1768, 994)
     assert sum(1 for _ in outdoor) == outdoor.info.frame_count == 30
     assert balance.warnings == outdoor.warnings == []
+
+
+def test_joined_recordings_go_on_in_time(tmp_path: Path) -> None:
+    with (tmp_path / "a.ts").open("wb") as joined:
+        for _ in range(2):
+            part = clips.write_clip(tmp_path / "part.ts", 12, codec="mpeg2video", options={})
+            joined.write(part.read_bytes())
+    times = [frame.time for frame in frames_of(tmp_path / "a.ts")]
+    assert len(times) >= 22
+    np.testing.assert_allclose(np.diff(times), 1 / 30, atol=2e-3)
+
+
+def test_ticks_coarser_than_the_frames_stay_apart(tmp_path: Path) -> None:
+    """Matroska counts milliseconds: of 2000 frames a second two share each."""
+    times = [frame.time for frame in frames_of(clips.write_clip(tmp_path / "a.mkv", 40, fps=2000))]
+    assert (np.diff(times) > 0).all()
+    assert times[-1] == pytest.approx(39 / 2000, abs=1.1e-3)
+
+
+def test_the_time_of_day_is_taken_off(tmp_path: Path) -> None:
+    """At a hundred thousand seconds float32, in which takes keep times, is too coarse for a frame."""
+    late = [100_000 + n / 60 for n in range(20)]
+    path = clips.write_clip(tmp_path / "a.mkv", 20, fps=60, times=late)
+    times = np.array([frame.time for frame in frames_of(path)], np.float32)
+    np.testing.assert_allclose(times, np.arange(20) / 60, atol=1.1e-3)

@@ -49,7 +49,7 @@ def test_too_few_is_a_warning_and_none_an_error() -> None:
         list(PipedFrames(INFO, handing_over([])))
 
 
-@pytest.mark.parametrize("second", [frame(0), frame(1, time=-1.0), frame(1, width=7)])
+@pytest.mark.parametrize("second", [frame(0), frame(1, time=-1.0), frame(1, time=0.0), frame(1, width=7)])
 def test_wrong_frames_are_refused(second: Frame) -> None:
     with pytest.raises(EngineError):
         list(PipedFrames(INFO, handing_over([frame(0), second])))
