@@ -24,3 +24,16 @@ def user_folder(*parts: str) -> Path:
     folder = base.joinpath(*parts)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def take_folder(chosen: str) -> Path:
+    """Where takes are kept: the folder the user chose, made when missing, or the extension's own.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if not chosen:
+        return user_folder("takes")
+    folder = Path(bpy.path.abspath(chosen)).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

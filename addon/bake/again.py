@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import bpy
 from ...engine.body.model import BodyModel
 from ...engine.errors import EngineError
 from ...engine.protocol.take import Take
+from .. import paths
 from ..rig import character as characters
 from .bake import BakeOptions, BakeReport, Shape, bake, prepare
 
@@ -28,7 +30,20 @@ class Task:
     def of(cls, character: characters.Character) -> Task:
         """The character must know its take."""
         armature = character.armature
-        return cls(armature.name, Path(armature[characters.TAKE_TAG]), int(armature[characters.PERSON_TAG]))
+        take = where_it_is(Path(armature[characters.TAKE_TAG]))
+        return cls(armature.name, take, int(armature[characters.PERSON_TAG]))
+
+
+def where_it_is(take: Path) -> Path:
+    """The take itself, or one of its name where takes move along with a project: beside the .blend file or in
+    the folder for takes.
+    """
+    if take.exists():
+        return take
+    folders = [Path(bpy.data.filepath).parent] if bpy.data.filepath else []
+    with suppress(OSError):
+        folders.append(paths.take_folder(bpy.context.scene.pose2mesh_capture.take_folder))
+    return next((moved for folder in folders if (moved := folder / take.name).exists()), take)
 
 
 @dataclass(frozen=True)
@@ -89,13 +104,22 @@ class Baking:
             self._thread.join()
         if self._error is not None:
             raise self._error
-        reports = []
-        for done in self._prepared:
-            character = characters.find(bpy.data.objects.get(done.task.armature))
-            if character is not None:
-                report = bake(character, done.take, done.body, done.person, self._options, shape=done.shape)
-                reports.append((done.task.armature, report))
-        return reports
+        there = [(characters.find(bpy.data.objects.get(done.task.armature)), done) for done in self._prepared]
+        found = [(character, done) for character, done in there if character is not None]
+        for character, done in found:
+            has, wanted = len(character.mesh.data.vertices), done.take.vertex_count
+            if has != wanted:
+                raise EngineError(
+                    f"{character.mesh.name} has {has} vertices now and its take {wanted}: undo what changed "
+                    "them, or open the take anew."
+                )
+        return [
+            (
+                done.task.armature,
+                bake(character, done.take, done.body, done.person, self._options, shape=done.shape),
+            )
+            for character, done in found
+        ]
 
     def _prepare(self) -> None:
         try:

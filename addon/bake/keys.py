@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 import bpy
@@ -16,6 +17,7 @@ from .motion import Motion
 from .residual import Residual
 
 CONSTANT_KEY = "residual"
+_OURS = re.compile(rf"{CONSTANT_KEY}(_\d+)?|frame_\d+")
 CONTACTS = ("contact_left_heel", "contact_left_toe", "contact_right_heel", "contact_right_toe")
 
 
@@ -58,11 +60,17 @@ def write_motion(
 
 
 def remove_keys(character: Character) -> None:
-    """Take all shape keys and their action off the mesh."""
+    """Take the capture's shape keys and their action off the mesh; an artist's own keys stay."""
     keys = character.mesh.data.shape_keys
-    if keys is not None:
-        actions.clear(keys)
-        character.mesh.shape_key_clear()
+    if keys is None:
+        return
+    actions.clear(keys)
+    ours = [block for block in keys.key_blocks[1:] if _OURS.fullmatch(block.name)]
+    if len(ours) == len(keys.key_blocks) - 1:
+        character.mesh.shape_key_clear()  # one by one takes time with the square of their number
+        return
+    for block in ours:
+        character.mesh.shape_key_remove(block)
 
 
 def write_frame_keys(
@@ -74,15 +82,15 @@ def write_frame_keys(
     """One shape key per frame, each fully on at its own frame and fading linearly into its neighbours."""
     rest = _begin(character)
     digits = max(4, len(str(residual.frames)))
+    blocks = []
     for start, offsets in residual:
         if progress is not None:
             progress()
         for index, offset in enumerate(offsets, start):
-            _add(character, f"frame_{index + 1:0{digits}d}", rest + offset)
-    blocks = character.mesh.data.shape_keys
-    curves = actions.Curves(blocks, f"{character.mesh.name}_keys")
+            blocks.append(_add(character, f"frame_{index + 1:0{digits}d}", rest + offset))
+    curves = actions.Curves(character.mesh.data.shape_keys, f"{character.mesh.name}_keys")
     last = residual.frames - 1
-    for index, block in enumerate(blocks.key_blocks[1:]):
+    for index, block in enumerate(blocks):
         near = np.arange(max(index - 1, 0), min(index + 1, last) + 1)
         curves.add(f'key_blocks["{block.name}"].value', 0, frames[near], (near == index).astype(np.float32))
 
@@ -91,13 +99,14 @@ def write_basis_keys(character: Character, basis: Basis, frames: NDArray[np.floa
     """One constant key for what never changes and the few weighted ones; the Basis stays the rest shape."""
     rest = _begin(character)
     _add(character, CONSTANT_KEY, rest + basis.constant)
-    for index, shape in enumerate(basis.shapes, 1):
+    blocks = [
         _add(character, f"{CONSTANT_KEY}_{index:03d}", rest + shape)
-    blocks = character.mesh.data.shape_keys
-    curves = actions.Curves(blocks, f"{character.mesh.name}_keys")
+        for index, shape in enumerate(basis.shapes, 1)
+    ]
+    curves = actions.Curves(character.mesh.data.shape_keys, f"{character.mesh.name}_keys")
     # Keyed too, though it never changes: exporters then leave it out of the rest pose like the others.
     curves.add(f'key_blocks["{CONSTANT_KEY}"].value', 0, frames[:1], [1.0])
-    for block, weights in zip(blocks.key_blocks[2:], basis.weights.T, strict=True):
+    for block, weights in zip(blocks, basis.weights.T, strict=True):
         curves.add(f'key_blocks["{block.name}"].value', 0, frames, weights)
 
 
@@ -106,7 +115,10 @@ def _begin(character: Character) -> NDArray[np.float32]:
     mesh = character.mesh.data
     rest = np.empty(3 * len(mesh.vertices), dtype=np.float32)
     mesh.vertices.foreach_get("co", rest)
-    character.mesh.shape_key_add(name="Basis", from_mix=False)
+    if mesh.shape_keys is None:
+        character.mesh.shape_key_add(name="Basis", from_mix=False)
+    else:  # an artist's keys stay, and with them the Basis
+        mesh.shape_keys.reference_key.data.foreach_get("co", rest)
     mesh.shape_keys.use_relative = True
     return rest.reshape(-1, 3)
 

@@ -152,6 +152,8 @@ def _draw_outcome(layout: bpy.types.UILayout, latest: Session) -> None:
         box.alert = False
         paragraph(box, f"Log: {job.log}")
         box.operator("pose2mesh.open_log", icon="TEXT")
+        if job.result is not None:  # captured, and only not brought into Blender
+            _draw_open_take(box, latest)
     elif latest.built is not None and job.result is not None:
         people = f"{job.result.people} people" if job.result.people != 1 else "1 person"
         text = f"{job.result.frames} frames, {people}, in {duration(job.result.seconds)}"
@@ -161,11 +163,16 @@ def _draw_outcome(layout: bpy.types.UILayout, latest: Session) -> None:
     elif latest.unused is not None:
         box = layout.box()
         paragraph(box, latest.unused, icon="INFO")
-        box.operator_context = "EXEC_DEFAULT"  # the file is known: do not ask for it
-        open_take = box.operator("pose2mesh.open_take", text="Open the Take Here", icon="IMPORT")
-        open_take.filepath, open_take.video = str(latest.take), str(latest.footage)
+        _draw_open_take(box, latest)
     for text in latest.warnings[:_WARNINGS_SHOWN]:
         paragraph(layout, text, icon="INFO")
     hidden = len(latest.warnings) - _WARNINGS_SHOWN
     if hidden > 0:
         layout.label(text=f"… and {hidden} more in the log", icon="BLANK1")
+
+
+def _draw_open_take(layout: bpy.types.UILayout, latest: Session) -> None:
+    row = layout.row()
+    row.operator_context = "EXEC_DEFAULT"  # the file is known: do not ask for it
+    open_take = row.operator("pose2mesh.open_take", text="Open the Take Here", icon="IMPORT")
+    open_take.filepath, open_take.video = str(latest.take), str(latest.footage)

@@ -35,14 +35,14 @@ class P2M_CaptureSettings(bpy.types.PropertyGroup):
         description="Say how tall the main person is: a single camera cannot tell tall people from near ones",
     )
     height: FloatProperty(
-        name="Height",
+        # No unit: Blender would scale it by the scene's, which is a hundredth in scenes made for Unreal.
+        name="Height (m)",
         description="How tall the main person is, standing; also makes their path as long as it was",
-        subtype="DISTANCE",
-        unit="LENGTH",
         default=1.75,
         min=0.4,
         max=2.8,
-        precision=3,  # digits in all
+        step=1,
+        precision=2,
     )
     network: EnumProperty(
         name="Mode",

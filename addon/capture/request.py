@@ -51,8 +51,7 @@ def make_request(chosen: Footage, settings: Any, device: str) -> Capture:
 
 def _new_take(folder: str, name: str) -> Path:
     try:
-        base = Path(bpy.path.abspath(folder)).resolve() if folder else paths.user_folder("takes")
-        base.mkdir(parents=True, exist_ok=True)
+        base = paths.take_folder(folder)
     except OSError as error:
         raise EngineError(
             f"The folder for takes {folder or error.filename} cannot be made ({error.strerror}); "

@@ -63,7 +63,7 @@ def assemble(
     scene = scene or bpy.context.scene
     collection = bpy.data.collections.new(take.path.stem)
     scene.collection.children.link(collection)
-    set_time(scene, take)
+    warnings = set_time(scene, take, bool(characters.all_in(scene)))
 
     people, reports = [], []
     for person in range(take.people):
@@ -77,20 +77,37 @@ def assemble(
     eye = bpy.data.objects.new("footage_camera", bpy.data.cameras.new("footage_camera"))
     collection.objects.link(eye)
     scene.camera = eye
-    warnings = look_through(eye, scene, take, video)
+    warnings += look_through(eye, scene, take, video)
     if not any(obj.type == "LIGHT" for obj in scene.objects):
         collection.objects.link(_sun(eye))
     scene.frame_set(scene.frame_start)
     return Assembled(people, reports, eye, warnings)
 
 
-def set_time(scene: bpy.types.Scene, take: Take) -> None:
-    """Frame rate, range and units of the scene: metres, one scene frame per video frame."""
+def set_time(scene: bpy.types.Scene, take: Take, shared: bool = False) -> list[str]:
+    """Frame rate, range and units of the scene: metres, one scene frame per video frame.
+
+    Args:
+        shared: the scene holds characters of other takes, which shall not be cut off.
+
+    Returns:
+        what to warn of.
+    """
+    before = scene.render.fps / scene.render.fps_base
     scene.render.fps, scene.render.fps_base = timing.rate(take.fps)
+    now = scene.render.fps / scene.render.fps_base
     frames = timing.scene_frames(take.frame_time, take.frame_index, take.fps)
-    scene.frame_start, scene.frame_end = timing.FIRST_FRAME, int(np.ceil(frames[-1] - 1e-3))
+    last = int(np.ceil(frames[-1] - 1e-3))
+    scene.frame_end = max(last, scene.frame_end) if shared else last
+    scene.frame_start = timing.FIRST_FRAME
     scene.unit_settings.system = "METRIC"
     scene.unit_settings.scale_length = 1.0
+    if shared and abs(now - before) > 0.01:
+        return [
+            f"The scene plays at {now:g} frames/s now, no longer at {before:g}: what was there before moves "
+            "faster or slower. Open takes of different rates in scenes of their own."
+        ]
+    return []
 
 
 def look_through(eye: bpy.types.Object, scene: bpy.types.Scene, take: Take, video: Path | None) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import bpy
@@ -10,6 +12,7 @@ from bpy.props import BoolProperty, StringProperty
 from ...engine.body.model import BodyModel
 from ...engine.errors import EngineError
 from ...engine.protocol.take import Take
+from .. import paths
 from ..bake.operators import summary
 from ..bake.properties import bake_options
 from .assemble import assemble, show_camera_views
@@ -18,7 +21,9 @@ from .assemble import assemble, show_camera_views
 class P2M_OT_open_take(bpy.types.Operator):
     bl_idname = "pose2mesh.open_take"
     bl_label = "Open Take…"
-    bl_description = "Build the characters, the camera and the footage of a captured take"
+    bl_description = (
+        "Build the characters and the camera of a captured take; name its video at the side to see it behind"
+    )
     bl_options = {"REGISTER", "UNDO"}
 
     filepath: StringProperty(name="Take", subtype="FILE_PATH", options={"SKIP_SAVE"})
@@ -29,6 +34,10 @@ class P2M_OT_open_take(bpy.types.Operator):
     look: BoolProperty(name="Look Through", description="Turn the 3D views to the camera", default=True)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if not self.filepath:
+            with suppress(OSError):  # then wherever the file browser was
+                folder = paths.take_folder(context.scene.pose2mesh_capture.take_folder)
+                self.filepath = f"{folder}{os.sep}"
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 

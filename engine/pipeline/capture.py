@@ -24,7 +24,7 @@ from ..motion.swaps import unswap
 from ..pose2d.landmarker import Landmarker, bundle_path
 from ..pose2d.tracking import Tracker, Tracks, Window
 from ..pose2mesh.devices import choose_device
-from ..protocol.take import TakeWriter
+from ..protocol.take import TakeWriter, check_room
 from ..video.frames import Frame, FrameSource
 from .camera import camera_matrix
 from .lift import Lifter, MeshLifter
@@ -163,6 +163,7 @@ def capture(source: FrameSource, options: CaptureOptions, reporter: Reporter) ->
     info = source.info
     camera = camera_matrix(info, options.focal_px)
     device = choose_device(options.device)
+    check_room(options.out, info.frame_count)
     reporter.started(info.frame_count, info.fps, info.width, info.height, device.type)
 
     with ThreadPoolExecutor(1) as beside:

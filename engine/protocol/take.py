@@ -12,6 +12,7 @@ import contextlib
 import errno
 import math
 import os
+import shutil
 import stat
 import struct
 import tokenize
@@ -59,6 +60,8 @@ OPTIONAL: Final = frozenset({"keypoints2d", "keypoints", "joints", "contact", "w
 _KINDS: Final = {"float32": "f", "int32": "iu", "bool": "b", "str": "U"}
 _MAX_EAGER_BYTES: Final = 1 << 30
 _STEP_BYTES: Final = 1 << 24
+_LEAST_FRAME_BYTES: Final = 6890 * 3 * 4
+"""The vertices of the smallest full body, SMPL's."""
 _READ_ERRORS: Final = (
     OSError,
     EOFError,
@@ -201,6 +204,27 @@ class TakeWriter:
 def temporary_path(path: Path) -> Path:
     """The file beside a take that this process writes it to before it is whole."""
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def check_room(path: Path | str, frames: int | None) -> None:
+    """Find out before the work, not after it, that a take cannot be written.
+
+    Args:
+        path: the target; nothing is left there.
+        frames: how many there will be; None where nobody knows.
+
+    Raises:
+        EngineError: as `TakeWriter`, or because the disk is too full for one person's frames.
+    """
+    TakeWriter(path).abort()
+    folder = Path(path).absolute().parent
+    needed, free = (frames or 0) * _LEAST_FRAME_BYTES, shutil.disk_usage(folder).free
+    if needed > free:
+        raise EngineError(
+            f"The take needs at least {needed / 1e9:.1f} GB but {folder} has {free / 1e9:.1f} GB left: "
+            "free some, choose another folder, or capture fewer frames.",
+            "disk",
+        )
 
 
 def write_take(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -73,4 +74,5 @@ class WireReporter:
         return True
 
     def warning(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)  # the panel shows a few, the log has all
         self._wire.send(messages.Warning(text))

@@ -166,6 +166,18 @@ def test_a_failure_shows_its_sentence_and_its_log(draw: Callable[..., Recorder])
     assert {"pose2mesh.open_log", "pose2mesh.capture"} <= layout.operators.keys()
 
 
+def test_a_take_that_could_not_be_brought_in_can_be_opened(draw: Callable[..., Recorder]) -> None:
+    layout = draw(
+        state=State.FINISHED,
+        result=m.Result("/t.npz", 100, 1, 75.0, {}),
+        failure="The body is missing: install the extension again.",
+        take=Path("/t.npz"),
+        footage=Path("/v.mp4"),
+    )
+    button = layout.operators["pose2mesh.open_take"]
+    assert (button.filepath, button.video) == ("/t.npz", "/v.mp4")
+
+
 def test_the_end_says_how_much_in_how_long(draw: Callable[..., Recorder]) -> None:
     result = m.Result("/takes/a.npz", 100, 2, 75.0, {})
     layout = draw(

@@ -10,6 +10,7 @@ import pytest
 from evaluate import largest_error, world_vertices
 from fbx_reader import Fbx
 from gltf_reader import Gltf
+from pose2mesh_mocap.addon.scene.assemble import set_time
 
 
 @pytest.fixture
@@ -49,6 +50,65 @@ def test_baking_again_follows_the_settings_and_the_selection(opened: Any) -> Non
     second.select_set(False)
     assert bpy.ops.pose2mesh.bake() == {"FINISHED"}
     assert all(a.children[0].data.shape_keys is None for a in armatures())
+
+
+def test_a_take_that_moved_along_with_the_project_is_found(opened: Any, tmp_path: Path) -> None:
+    project = tmp_path / "moved"
+    project.mkdir()
+    opened.path.rename(project / opened.path.name)
+    bpy.ops.wm.save_as_mainfile(filepath=str(project / "scene.blend"))
+    assert bpy.ops.pose2mesh.bake() == {"FINISHED"}
+    assert armatures()[0]["pose2mesh_take"] == str(project / opened.path.name)
+
+
+def test_a_take_in_the_folder_for_takes_is_found(opened: Any, tmp_path: Path) -> None:
+    takes = tmp_path / "takes"
+    takes.mkdir()
+    opened.path.rename(takes / opened.path.name)
+    bpy.context.scene.pose2mesh_capture.take_folder = str(takes)
+    assert bpy.ops.pose2mesh.bake() == {"FINISHED"}
+
+
+def test_a_second_take_does_not_cut_off_the_first(opened: Any, box_take: Any, tmp_path: Path) -> None:
+    short = box_take(people=1, frames=4, fps=opened.fps)
+    scene = bpy.context.scene
+    assert bpy.ops.pose2mesh.open_take(filepath=str(short.path)) == {"FINISHED"}
+    assert (scene.frame_start, scene.frame_end) == (1, 10)
+
+
+def test_another_rate_is_warned_of(opened: Any, box_take: Any) -> None:
+    faster = box_take(people=1, frames=4, fps=2 * opened.fps)
+    scene = bpy.context.scene
+    assert set_time(scene, opened, shared=True) == []
+    (said,) = set_time(scene, faster, shared=True)
+    assert f"no longer at {opened.fps:g}" in said
+    assert set_time(scene, opened) == []
+
+
+def test_a_mesh_that_was_cut_is_not_baked(opened: Any) -> None:
+    first, second = armatures()
+    mesh = second.children[0]
+    before = [len(armature.animation_data.action.name) for armature in (first, second)]
+    mesh.shape_key_clear()
+    mesh.data.clear_geometry()
+    with pytest.raises(RuntimeError, match="has 0 vertices now and its take"):
+        bpy.ops.pose2mesh.bake()
+    assert [len(armature.animation_data.action.name) for armature in (first, second)] == before
+    assert first.children[0].data.shape_keys is not None
+
+
+@pytest.mark.parametrize("mode", ["FULL", "COMPACT", "BONES"])
+def test_an_artists_own_shape_keys_stay(opened: Any, mode: str) -> None:
+    mesh = armatures()[0].children[0]
+    own = mesh.shape_key_add(name="smile", from_mix=False)
+    own.data[0].co.x += 0.5
+    bpy.context.scene.pose2mesh_bake.mode = mode
+    assert bpy.ops.pose2mesh.bake() == {"FINISHED"}
+    blocks = mesh.data.shape_keys.key_blocks
+    assert blocks["smile"].data[0].co.x == pytest.approx(blocks["Basis"].data[0].co.x + 0.5)
+    assert len(blocks) == 2 + {"FULL": 10, "COMPACT": 4, "BONES": 0}[mode]
+    if mode == "FULL":
+        assert largest_error(mesh, world_vertices(opened, 0)) < 0.001
 
 
 def test_baking_a_take_that_is_gone_says_so(opened: Any) -> None:

@@ -92,6 +92,13 @@ def test_fewer_people_than_asked_for_is_a_warning(tmp_path: Path) -> None:
     assert any("4 people were asked for" in warning for warning in recorder.warnings)
 
 
+def test_a_place_that_cannot_be_written_is_said_before_the_work(tmp_path: Path) -> None:
+    recorder = Recorder()
+    with pytest.raises(EngineError, match="is a folder"):
+        capture(VideoFile(SAMPLE, 0, 9), CaptureOptions(tmp_path), recorder)
+    assert recorder.stages == {}
+
+
 def test_an_unknown_body_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("P2M_DATA", str(tmp_path))
     with pytest.raises(

@@ -8,6 +8,7 @@ import tracemalloc
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.errors import EngineError
-from engine.protocol.take import ARRAYS, OPTIONAL, Take, TakeWriter, write_take
+from engine.protocol.take import ARRAYS, OPTIONAL, Take, TakeWriter, check_room, write_take
 
 P, F, V, T = 2, 5, 40, 30
 
@@ -352,3 +353,17 @@ def test_vertices_that_are_not_numbers(tmp_path: Path) -> None:
     take.vertices(1, 0, 3)
     with pytest.raises(EngineError, match="NaN"):
         take.vertices(1, 3, 4)
+
+
+def test_room_is_asked_for_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "new" / "take.npz"
+    check_room(path, None)
+    check_room(path, 10)
+    assert list(path.parent.iterdir()) == []
+    path.write_bytes(b"old")
+    check_room(path, 10)
+    assert [p.name for p in path.parent.iterdir()] == ["take.npz"] and path.read_bytes() == b"old"
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10**8))
+    with pytest.raises(EngineError, match=r"needs at least 0\.2 GB but .* has 0\.1 GB left: free some"):
+        check_room(path, 2000)
+    assert path.read_bytes() == b"old"
