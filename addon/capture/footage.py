@@ -119,20 +119,54 @@ def from_strip(scene: bpy.types.Scene, fps: float) -> Footage:
     Raises:
         EngineError: no strip is active, or it shows neither a movie nor images.
     """
-    strip = scene.sequence_editor.active_strip if scene.sequence_editor else None
+    strip = active_strip(scene)
     if strip is None or strip.type not in {"MOVIE", "IMAGE"}:
         raise EngineError("No movie or image strip is active; click one in the Video Sequencer.")
-    # 5.2 renamed both.
+    # In frames of the timeline; negative where a handle lies beyond the content. 5.2 renamed all.
     renamed = hasattr(strip, "left_handle_offset")
-    skip = int(strip.left_handle_offset if renamed else strip.frame_offset_start)
-    count = int(strip.duration if renamed else strip.frame_final_duration)
+    before = strip.left_handle_offset if renamed else strip.frame_offset_start
+    after = strip.right_handle_offset if renamed else strip.frame_offset_end
+    content = (strip.duration if renamed else strip.frame_final_duration) + before + after
     if strip.type == "MOVIE":
         footage = from_file(strip.filepath, fps)
-        first = skip + strip.animation_offset_start
-        return Footage(footage.path, footage.source, first_frame=first, last_frame=first + count - 1)
+        # 5.2 renamed these, too.
+        trimmed = hasattr(strip, "content_trim_start")
+        first = strip.content_trim_start if trimmed else strip.animation_offset_start
+        last = strip.content_trim_end if trimmed else strip.animation_offset_end
+        frames = _movie_frames(footage.path) - first - last
+        # Blender plays movies at their own rate: a frame of the timeline may be several of the movie.
+        pace = frames / content if frames > 0 and content > 0 else 1.0
+        begin, end = _cut(before, after, content, pace)
+        return Footage(
+            footage.path, footage.source, first_frame=first + begin, last_frame=first + max(begin, end - 1)
+        )
     folder = Path(bpy.path.abspath(strip.directory)).resolve()
     files = tuple(folder / element.filename for element in strip.elements)
-    return _sequence(files[skip : skip + count], fps)
+    begin, end = _cut(before, after, content, 1.0)
+    return _sequence(files[begin:end], fps)
+
+
+def active_strip(scene: bpy.types.Scene) -> bpy.types.Strip | None:
+    """The strip that is active in the Video Sequencer, whose scene the workspace chooses from 5.0 on."""
+    edited = getattr(bpy.context.workspace, "sequencer_scene", None) or scene
+    return edited.sequence_editor.active_strip if edited.sequence_editor else None
+
+
+def _cut(before: float, after: float, content: float, pace: float) -> tuple[int, int]:
+    """First frame of the footage between a strip's handles, and the one after the last."""
+    return round(max(before, 0.0) * pace), round((content - max(after, 0.0)) * pace)
+
+
+def _movie_frames(path: Path) -> int:
+    """How many frames Blender finds in a video; 0 where it cannot say."""
+    try:
+        clip = bpy.data.movieclips.load(str(path), check_existing=False)
+    except RuntimeError:
+        return 0
+    try:
+        return int(clip.frame_duration)
+    finally:
+        bpy.data.movieclips.remove(clip)
 
 
 def sequence_files(file: Path) -> tuple[Path, ...]:

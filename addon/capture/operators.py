@@ -9,7 +9,7 @@ from bpy.props import BoolProperty, StringProperty
 
 from ...engine.errors import EngineError
 from .. import preferences
-from . import session
+from . import footage, session
 from .request import chosen_footage
 
 _BACKGROUND_PAUSE = 0.02  # s
@@ -120,9 +120,7 @@ def _why_not(scene: bpy.types.Scene) -> str | None:
         return "Choose a video first"
     if settings.source == "CLIP" and settings.clip is None:
         return "Choose a movie clip first"
-    if settings.source == "STRIP" and (
-        scene.sequence_editor is None or scene.sequence_editor.active_strip is None
-    ):
+    if settings.source == "STRIP" and footage.active_strip(scene) is None:
         return "Click a movie or image strip in the Video Sequencer first"
     return None
 

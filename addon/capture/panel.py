@@ -7,7 +7,7 @@ import bpy
 from ...engine.protocol.messages import Progress
 from .. import paths, preferences
 from ..text import duration, paragraph
-from . import session
+from . import footage, session
 from .job import State
 from .session import Session
 
@@ -81,8 +81,7 @@ def _draw_settings(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup
     elif settings.source == "CLIP":
         column.template_ID(settings, "clip", open="clip.open")
     else:
-        strips = bpy.context.scene.sequence_editor
-        strip = strips.active_strip if strips is not None else None
+        strip = footage.active_strip(bpy.context.scene)
         column.label(text=strip.name if strip is not None else "No active strip", icon="SEQUENCE")
     column = column.column()
     column.use_property_split = True
@@ -105,7 +104,8 @@ def _draw_progress(layout: bpy.types.UILayout, latest: Session) -> None:
     job, progress = latest.job, latest.job.progress
     column = layout.column()
     if latest.builder is not None:
-        column.progress(factor=1.0, text="Building the character…")
+        text = "Waiting until you are done…" if latest.waits else "Building the character…"
+        column.progress(factor=1.0, text=text)
     elif job.state is State.CANCELLING:
         column.progress(factor=0.0, text="Cancelling…")
     elif progress is None:

@@ -21,7 +21,7 @@ from ...engine.errors import EngineError
 from .. import paths
 from ..bake.properties import bake_options
 from ..preferences.interpreter import Interpreter
-from . import preview
+from . import busy, preview
 from .footage import Footage
 from .job import CaptureJob, State
 from .request import make_request
@@ -58,6 +58,11 @@ class Session:
         return not self.job.is_over or self.builder is not None
 
     @property
+    def waits(self) -> bool:
+        """The character could be built now, were the user not in the middle of something."""
+        return self.builder is not None and self.builder.is_ready and busy.is_busy()
+
+    @property
     def failure(self) -> str | None:
         """The one sentence to show, None when nothing went wrong."""
         return self.error or self.job.error
@@ -82,7 +87,7 @@ class Session:
         try:
             if not self.job.is_over:
                 self._capture()
-            elif self.builder is not None and self.builder.is_ready:
+            elif self.builder is not None and self.builder.is_ready and not self.waits:
                 self._build(self.builder)
         except EngineError as error:
             self.error = error.text
@@ -109,7 +114,8 @@ class Session:
     def _capture(self) -> None:
         if self.job.step():
             latest = self.job.take_vertices()
-            if self._preview is not None and latest and self.job.state is State.RUNNING:
+            shown = self.job.state is State.RUNNING and not busy.is_rendering()
+            if self._preview is not None and latest and shown:
                 self._preview.show({person: message.vertices for person, message in latest.items()})
             return
         preview.remove_all()
@@ -199,12 +205,14 @@ def shutdown() -> None:
 def register() -> None:
     bpy.app.handlers.load_post.append(_sweep)
     bpy.app.handlers.undo_post.append(_sweep)
+    bpy.app.handlers.redo_post.append(_sweep)
     atexit.register(shutdown)
 
 
 def unregister() -> None:
     atexit.unregister(shutdown)
     shutdown()
+    bpy.app.handlers.redo_post.remove(_sweep)
     bpy.app.handlers.undo_post.remove(_sweep)
     bpy.app.handlers.load_post.remove(_sweep)
     preview.remove_all()
@@ -212,8 +220,8 @@ def unregister() -> None:
 
 @persistent
 def _sweep(*_: object) -> None:
-    """A saved file or an undo step may bring back a preview whose capture is over."""
-    if not is_running():
+    """A saved file, an undo or a redo may bring back a preview whose capture is over."""
+    if _current is None or _current.job.is_over:
         preview.remove_all()
 
 

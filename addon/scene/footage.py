@@ -16,14 +16,21 @@ def load(path: Path, first_index: int, first_frame: int) -> bpy.types.MovieClip:
     """Open a video (or the first picture of a sequence) so that video frame `first_index` plays at
     `first_frame`.
 
+    A clip that plays it so already is used again; others, the user's or another take's, stay as they are.
+
     Raises:
         RuntimeError: Blender cannot read the file.
     """
-    clip = bpy.data.movieclips.load(str(path), check_existing=True)
+    start = first_frame - first_index
+    for known in bpy.data.movieclips:
+        same = Path(bpy.path.abspath(known.filepath)) == path and known.frame_start == start
+        if same and known.frame_duration > 0:
+            return known
+    clip = bpy.data.movieclips.load(str(path), check_existing=False)
     if clip.frame_duration < 1:  # loading alone succeeds with any file
         bpy.data.movieclips.remove(clip)
         raise RuntimeError(f"{path} holds no pictures that Blender can read")
-    clip.frame_start = first_frame - first_index
+    clip.frame_start = start
     return clip
 
 

@@ -83,6 +83,7 @@ def draw(addon: ModuleType, empty_file: None, monkeypatch: pytest.MonkeyPatch) -
                 "built": None,
                 "unused": None,
                 "builder": None,
+                "waits": False,
                 "warnings": [],
             }
             latest = SimpleNamespace(job=job, is_running=running, **(defaults | state))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
@@ -152,16 +153,57 @@ def test_a_strip_is_captured_as_it_is_cut(sequence: list[Path]) -> None:
         footage.from_strip(scene, FPS)
 
 
-def test_a_movie_strip_goes_as_a_path_with_its_cut(empty_file: None) -> None:
-    sample = (Path(__file__).resolve().parents[4] / "shared/videos/balance_cam01.mp4").resolve()
-    if not sample.exists():
-        pytest.skip("the sample video is not beside this repository")
-    scene = bpy.context.scene
+SAMPLE = Path(__file__).resolve().parents[3] / "engine/assets/sample/balance_cam01.mp4"
+"""100 frames, 60 a second."""
+
+
+def new_movie(scene: Any) -> Any:
     editor = scene.sequence_editor_create()
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences
-    strip = strips.new_movie("cut", str(sample), channel=1, frame_start=1)
-    strip.frame_final_start, strip.frame_final_end = 11, 31
-    editor.active_strip = strip
+    editor.active_strip = strips.new_movie("cut", str(SAMPLE), channel=1, frame_start=1)
+    return editor.active_strip
+
+
+@pytest.mark.parametrize(
+    ("handles", "frames"),
+    [((11, 31), (10, 29)), ((1, 101), (0, 99)), ((-9, 131), (0, 99))],  # cut, whole, held beyond both ends
+)
+def test_a_movie_strip_goes_as_a_path_with_its_cut(empty_file: None, handles: Any, frames: Any) -> None:
+    scene = bpy.context.scene
+    strip = new_movie(scene)
+    strip.frame_final_start, strip.frame_final_end = handles
     found = footage.from_strip(scene, FPS)
-    assert found.source == PathSource(str(sample))
-    assert (found.first_frame, found.last_frame) == (10, 29)
+    assert found.source == PathSource(str(SAMPLE))
+    assert (found.first_frame, found.last_frame) == frames
+    assert len(bpy.data.movieclips) == 0
+
+
+@pytest.mark.skipif(
+    bpy.app.version >= (5, 0, 0), reason="needs the operator, which 5.x runs on a screen only"
+)
+def test_a_movie_strip_of_another_rate_is_cut_at_the_right_seconds() -> None:
+    """Added as in the Video Sequencer: Blender then plays it at its own rate."""
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    scene, window = bpy.context.scene, bpy.context.window_manager.windows[0]
+    scene.render.fps = 24
+    scene.sequence_editor_create()
+    area = window.screen.areas[0]
+    area.type = "SEQUENCE_EDITOR"
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        bpy.ops.sequencer.movie_strip_add(
+            filepath=str(SAMPLE), frame_start=1, sound=False, use_framerate=False, adjust_playback_rate=True
+        )
+    strip = scene.sequence_editor.active_strip
+    assert strip.frame_final_duration == 40
+    strip.frame_final_start, strip.frame_final_end = 13, 37  # half a second to one and a half
+    found = footage.from_strip(scene, 24.0)
+    assert (found.first_frame, found.last_frame) == (30, 89)
+
+
+@pytest.mark.skipif(bpy.app.version < (5, 0, 0), reason="from 5.0 on the Sequencer has a scene of its own")
+def test_the_sequencers_own_scene_counts(empty_file: None) -> None:
+    other = bpy.data.scenes.new("edit")
+    strip = new_movie(other)
+    bpy.context.workspace.sequencer_scene = other
+    assert footage.active_strip(bpy.context.scene) == strip

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import bpy
 import numpy as np
 import pytest
-from pose2mesh_mocap.addon.capture import preview, result, session
+from pose2mesh_mocap.addon.capture import busy, preview, result, session
 from pose2mesh_mocap.addon.capture.job import State
 from pose2mesh_mocap.addon.preferences.interpreter import VARIABLE
 from pose2mesh_mocap.engine.errors import EngineError
@@ -185,6 +186,50 @@ def test_an_error_of_our_own_ends_the_engine_and_is_shown(use: Use, monkeypatch:
     tick_until(lambda: not running.is_running)
     assert running.failure is not None and "ZeroDivisionError" in running.failure
     assert running.job.is_over
+
+
+def test_the_character_waits_until_the_user_is_done(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of a stroke, say, whose data may not be freed under it."""
+    use("normal", "2")
+    running = begin()
+    monkeypatch.setattr(busy, "is_busy", lambda: True)
+    tick_until(lambda: running.waits)
+    for _ in range(5):
+        assert session.tick() is not None
+    assert running.built is None and running.is_running
+    monkeypatch.setattr(busy, "is_busy", lambda: False)
+    tick_until(lambda: not running.is_running)
+    assert running.built is not None
+
+
+def test_an_undo_while_the_character_is_built_brings_no_preview_back(use: Use) -> None:
+    use("normal", "2")
+    running = begin()
+    tick_until(lambda: running.builder is not None)
+    stray = bpy.data.objects.new("stray", None)
+    stray[preview.TAG] = 0
+    for handlers in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
+        assert session._sweep in handlers
+    session._sweep()
+    assert not previews()
+
+
+def test_a_render_is_not_shown_the_preview(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+    use("walk")
+    running = begin()
+    monkeypatch.setattr(busy, "is_rendering", lambda: True)
+    arrived: list[object] = []
+    take = running.job.take_vertices
+
+    def noted() -> Any:
+        arrived.extend(latest := take())
+        return latest
+
+    monkeypatch.setattr(running.job, "take_vertices", noted)
+    tick_until(lambda: len(arrived) > 2)
+    assert not previews()
+    monkeypatch.setattr(busy, "is_rendering", lambda: False)
+    tick_until(lambda: bool(previews()))
 
 
 def test_cancelling_while_the_character_is_built_keeps_the_take(use: Use) -> None:

@@ -143,3 +143,22 @@ def test_footage_that_cannot_be_read_costs_only_the_footage(
         assert len(made.characters) == 1 and video.name in made.warnings[0]
         assert not made.camera.data.background_images
         assert bpy.context.scene.render.resolution_x == 64
+
+
+def test_clips_that_play_otherwise_are_left_alone(sample: Path, empty_file: None) -> None:
+    """The user's own, perhaps tracked, and those of other parts of the same video."""
+    own = bpy.data.movieclips.load(str(sample))
+    own.frame_start = 20
+    first, second = footage.load(sample, 0, 1), footage.load(sample, 50, 1)
+    assert (own.frame_start, first.frame_start, second.frame_start) == (20, 1, -49)
+    assert footage.load(sample, 50, 1) == second
+    assert len(bpy.data.movieclips) == 3
+
+
+def test_a_broken_clip_of_the_user_is_not_removed(empty_file: None, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"nothing")
+    own = bpy.data.movieclips.load(str(broken))
+    with pytest.raises(RuntimeError, match="no pictures"):
+        footage.load(broken, 0, own.frame_start)
+    assert list(bpy.data.movieclips) == [own]
