@@ -6,7 +6,7 @@ animates: both differences live here and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import bpy
@@ -103,21 +103,31 @@ def clear(owner: bpy.types.ID) -> None:
         bpy.data.actions.remove(action)
 
 
-def make_own(owner: bpy.types.ID) -> None:
-    """Give this data-block a copy of the action it has, so that changes to it stay here."""
+def animated_paths(owner: bpy.types.ID) -> set[str]:
+    """The data paths that this data-block's action, NLA strips or drivers move."""
     animation = owner.animation_data
-    slot = animation.action_slot.identifier if _HAS_SLOTS else None
-    animation.action = animation.action.copy()
-    if slot is not None:
-        animation.action_slot = animation.action.slots[slot]
+    if animation is None:
+        return set()
+    used = [animation.action]
+    for track in animation.nla_tracks:
+        used += _actions(track.strips)
+    curves = [curve for action in used if action is not None for curve in _all_curves(action)]
+    return {curve.data_path for curve in (*curves, *animation.drivers)}
 
 
-def shift(owner: bpy.types.ID, frames: float) -> None:
-    """Move every key of this data-block's action in time."""
-    for curve in fcurves(owner):
-        keys = np.empty(2 * len(curve.keyframe_points), dtype=np.float32)
-        for attribute in ("co", "handle_left", "handle_right"):
-            curve.keyframe_points.foreach_get(attribute, keys)
-            keys[0::2] += frames
-            curve.keyframe_points.foreach_set(attribute, keys)
-        curve.update()
+def _actions(strips: Iterable[Any]) -> Iterator[Any]:
+    """Those of NLA strips, and of the strips inside meta strips."""
+    for strip in strips:
+        yield strip.action
+        yield from _actions(strip.strips)
+
+
+def _all_curves(action: Any) -> Iterator[Any]:
+    """The curves of every slot."""
+    if not _HAS_SLOTS:
+        yield from action.fcurves
+        return
+    for layer in action.layers:
+        for strip in layer.strips:
+            for bag in strip.channelbags:
+                yield from bag.fcurves

@@ -30,7 +30,7 @@ pressed keys for instance, may run for as long as Blender does."""
 
 def is_rendering() -> bool:
     """A render is under way: it would go on with whatever the scene has become."""
-    return bpy.app.is_job_running("RENDER")
+    return bool(bpy.app.is_job_running("RENDER"))
 
 
 def is_busy(managers: Iterable[Any] | None = None) -> bool:

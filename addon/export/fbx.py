@@ -9,7 +9,7 @@ from pathlib import Path
 import bpy
 
 from ..rig.character import Character
-from .staging import staged
+from .staging import needs, staged
 
 
 @dataclass(frozen=True)
@@ -60,15 +60,15 @@ def export(
         the files written.
 
     Raises:
-        RuntimeError: Blender's exporter failed; the text says why.
+        RuntimeError: Blender's exporter failed or is switched off; the text says why.
     """
     chosen = PRESETS[preset]
     apart = chosen.one_per_file and len(characters) > 1
     groups = [[character] for character in characters] if apart else [list(characters)]
-    written = []
+    needs("export_scene.fbx", "FBX format")
+    written: list[Path] = []
     for group in groups:
-        suffix = f"_{group[0].armature.name.removesuffix('_rig')}" if apart else ""
-        target = path.with_name(f"{path.stem}{suffix}.fbx")
+        target = _own_file(path, group[0], written) if apart else path.with_name(f"{path.stem}.fbx")
         scale = 100.0 if chosen.centimetres else 1.0
         with staged(group, scene, target.stem, scale=scale, rig_name=chosen.rig_name):
             bpy.ops.export_scene.fbx(
@@ -98,3 +98,13 @@ def export(
             )
         written.append(target)
     return written
+
+
+def _own_file(path: Path, character: Character, taken: Sequence[Path]) -> Path:
+    """Beside `path`, with the character's name, as file systems take it; never another one's file."""
+    name = bpy.path.clean_name(character.armature.name.removesuffix("_rig"))
+    target, number = path.with_name(f"{path.stem}_{name}.fbx"), 1
+    while target in taken:
+        number += 1
+        target = path.with_name(f"{path.stem}_{name}_{number}.fbx")
+    return target

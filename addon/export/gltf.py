@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 
 from ..rig.character import Character
-from .staging import staged
+from .staging import needs, staged
 
 _USUAL_INFLUENCES = 4
 
@@ -30,8 +30,9 @@ def export(path: Path, characters: Sequence[Character], scene: bpy.types.Scene) 
         the file written.
 
     Raises:
-        RuntimeError: Blender's exporter failed; the text says why.
+        RuntimeError: Blender's exporter failed or is switched off; the text says why.
     """
+    needs("export_scene.gltf", "glTF 2.0 format")
     embedded = path.suffix.lower() != ".gltf"
     target = path.with_suffix(".glb") if embedded else path
     options = {

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from ..rig import character as characters
 from . import fbx, gltf
@@ -20,6 +20,7 @@ class P2M_OT_export_fbx(bpy.types.Operator):
 
     filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
     filter_glob: StringProperty(default="*.fbx", options={"HIDDEN"})
+    check_existing: BoolProperty(default=True, options={"HIDDEN"})  # the file browser asks before overwriting
     preset: EnumProperty(
         name="For",
         description="The program that will read the file",
@@ -31,9 +32,14 @@ class P2M_OT_export_fbx(bpy.types.Operator):
         return _has_character(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        self.filepath = self.filepath or _suggestion(".fbx")
+        self.filepath = self.filepath or suggestion(".fbx", self.preset)
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
+
+    def check(self, context: bpy.types.Context) -> bool:
+        """Before Blender looks whether the file exists."""
+        before, self.filepath = self.filepath, completed(self.filepath, (".fbx",))
+        return bool(self.filepath != before)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         people, scene, preset = chosen(context), context.scene, self.preset
@@ -48,15 +54,21 @@ class P2M_OT_export_gltf(bpy.types.Operator):
 
     filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
     filter_glob: StringProperty(default="*.glb;*.gltf", options={"HIDDEN"})
+    check_existing: BoolProperty(default=True, options={"HIDDEN"})  # the file browser asks before overwriting
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         return _has_character(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        self.filepath = self.filepath or _suggestion(".glb")
+        self.filepath = self.filepath or suggestion(".glb")
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
+
+    def check(self, context: bpy.types.Context) -> bool:
+        """Before Blender looks whether the file exists."""
+        before, self.filepath = self.filepath, completed(self.filepath, (".glb", ".gltf"))
+        return bool(self.filepath != before)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         people, scene = chosen(context), context.scene
@@ -76,23 +88,29 @@ def _has_character(operator: type[bpy.types.Operator], context: bpy.types.Contex
     return found
 
 
-def _suggestion(suffix: str) -> str:
-    """Beside the .blend file, under its name."""
-    return str(Path(bpy.data.filepath or "character.blend").with_suffix(suffix))
+def suggestion(suffix: str, preset: str = "GENERIC") -> str:
+    """Beside the .blend file, under its name and that of the program, so that files for two do not meet."""
+    blend = Path(bpy.data.filepath or "character.blend")
+    program = "" if preset == "GENERIC" else f"_{preset.lower()}"
+    return str(blend.with_name(f"{blend.stem}{program}{suffix}"))
+
+
+def completed(filepath: str, suffixes: tuple[str, ...]) -> str:
+    """The path with the first of these suffixes, unless it has one of them or names no file yet."""
+    named = bpy.path.basename(filepath) != ""
+    return filepath + suffixes[0] if named and Path(filepath).suffix.lower() not in suffixes else filepath
 
 
 def _write(
     operator: bpy.types.Operator, suffixes: tuple[str, ...], export: Callable[[Path], list[Path]]
 ) -> set[str]:
-    path = Path(bpy.path.abspath(operator.filepath))
-    if path.suffix.lower() not in suffixes:
-        path = path.with_name(path.name + suffixes[0])
+    path = Path(bpy.path.abspath(completed(operator.filepath, suffixes)))
     if not path.parent.is_dir():
         operator.report({"ERROR"}, f"The folder {path.parent} does not exist; choose another one")
         return {"CANCELLED"}
     try:
         written = export(path)
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, ValueError) as error:
         operator.report({"ERROR"}, f"{path.name} was not written: {_cause(error)}")
         return {"CANCELLED"}
     operator.report({"INFO"}, f"Wrote {', '.join(file.name for file in written)}")

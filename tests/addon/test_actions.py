@@ -51,14 +51,19 @@ def test_an_action_others_use_stays(cube: Any) -> None:
     assert list(actions.fcurves(cube)) == []
 
 
-def test_a_copy_of_ones_own(cube: Any) -> None:
-    actions.Curves(cube, "move").add("location", 0, [1, 2], [0, 1])
-    other = cube.copy()
-    bpy.context.scene.collection.objects.link(other)
-    actions.make_own(other)
-    actions.shift(other, 10)
-    assert np.allclose(place(cube, 2)[0], 1) and np.allclose(place(other, 2)[0], 0)
-    assert np.allclose(place(other, 12)[0], 1)
+def test_every_path_that_is_animated_is_found(cube: Any) -> None:
+    """Through the action, NLA strips or a driver."""
+    assert actions.animated_paths(cube) == set()
+    animation = cube.animation_data_create()
+    for path, start in (("scale", 1), ("rotation_euler", 20), ("delta_scale", 40)):
+        action = actions.Curves(cube, path)
+        action.add(path, 0, [1, 2], [0, 1])
+        animation.nla_tracks.new().strips.new(path, start, action.action)
+        animation.action = None
+    actions.Curves(cube, "now").add("location", 0, [1], [0])
+    cube.driver_add("delta_location", 2)
+    found = {"scale", "rotation_euler", "delta_scale", "location", "delta_location"}
+    assert actions.animated_paths(cube) == found
 
 
 def test_shape_keys_are_owners_too(empty_file: None) -> None:

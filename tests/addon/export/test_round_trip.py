@@ -271,7 +271,7 @@ def test_a_failed_export_leaves_the_scene_too(make: Any, tmp_path: Path) -> None
 
 
 def test_an_artists_changes_come_along(make: Any, tmp_path: Path) -> None:
-    """Extra modifiers and hidden objects do not cost the shape keys; a constraint's result is baked."""
+    """Extra modifiers and hidden objects do not cost the shape keys."""
     made = make(COMPACT)
     character = made.characters[0]
     character.mesh.modifiers.new("Subdivision", "SUBSURF")
