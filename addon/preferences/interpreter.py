@@ -1,4 +1,4 @@
-"""Which Python runs the engine. No bpy: `tools/build_zip.py` runs this file by itself to leave the hint.
+"""Which Python runs the engine. No bpy: `tools/build/` runs this file by itself to leave the hint.
 
 The first of these that names a file wins:
 1. the add-on's preference;

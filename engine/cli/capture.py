@@ -82,6 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(summary), flush=True)
     else:
         print(f"Wrote {result.take}: {result.frames} frames, {result.people} people, {result.seconds:.1f} s")
+        for name, value in result.quality.items():
+            print(f"  {name}: {value:.3g}")
     return 0
 
 

@@ -116,7 +116,9 @@ def test_capture_says_what_it_wrote(
 ) -> None:
     monkeypatch.setattr(pipeline, "capture", Pipeline())
     assert main(["capture", str(clip), "--out", str(clip.with_name("take.npz"))]) == 0
-    assert "take.npz: 10 frames, 1 people" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "take.npz: 10 frames, 1 people" in said
+    assert "  confidence: 0.5\n" in said
 
 
 @pytest.mark.parametrize(
