@@ -310,3 +310,16 @@ def test_the_closing_line_says_what_was_written_how_fast_and_how_good() -> None:
         "7 shape keys",
     ):
         assert part in line
+
+
+def test_a_cpu_torch_for_another_python_is_left_for_the_registrys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another build of the same version has another hash, which pip reports like a tampered file."""
+    asked: list[str] = []
+
+    def run_pip(_python: Path, lock: str) -> str | None:
+        asked.append(lock)
+        return "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES" if lock == "torch-cpu" else None
+
+    monkeypatch.setattr(environments, "run_pip", run_pip)
+    environments.install_torch(Path(sys.executable))
+    assert asked[:2] == ["torch-cpu", "torch"]
