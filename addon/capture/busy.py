@@ -11,10 +11,12 @@ _INTERACTIVE = (
     "ARMATURE_OT_",
     "CURVE_OT_",
     "CURVES_OT_",
+    "GIZMOGROUP_OT_",
     "GPENCIL_OT_",
     "GRAPH_OT_",
     "GREASE_PENCIL_OT_",
     "MESH_OT_",
+    "OBJECT_OT_",
     "PAINT_OT_",
     "PAINTCURVE_OT_",
     "PARTICLE_OT_",
@@ -23,6 +25,8 @@ _INTERACTIVE = (
     "SCULPT_OT_",
     "TRANSFORM_OT_",
     "UV_OT_",
+    "VIEW3D_OT_",
+    "WM_OT_radial_control",
 )
 """Blender's own operators that hold on to data while a drag or a stroke lasts. Others, an add-on's that shows
 pressed keys for instance, may run for as long as Blender does."""

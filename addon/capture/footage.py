@@ -116,45 +116,56 @@ def from_clip(clip: bpy.types.MovieClip | None, fps: float) -> Footage:
 def from_strip(scene: bpy.types.Scene, fps: float) -> Footage:
     """The active strip of the sequencer, cut as it is cut there.
 
+    Args:
+        scene: the one in the 3D view.
+        fps: its rate; images of another scene's strip are taken at that one's.
+
     Raises:
         EngineError: no strip is active, or it shows neither a movie nor images.
     """
     strip = active_strip(scene)
     if strip is None or strip.type not in {"MOVIE", "IMAGE"}:
         raise EngineError("No movie or image strip is active; click one in the Video Sequencer.")
-    # In frames of the timeline; negative where a handle lies beyond the content. 5.2 renamed all.
+    # In frames of the timeline; negative where a handle lies beyond the content. 5.1 renamed all.
     renamed = hasattr(strip, "left_handle_offset")
     before = strip.left_handle_offset if renamed else strip.frame_offset_start
     after = strip.right_handle_offset if renamed else strip.frame_offset_end
     content = (strip.duration if renamed else strip.frame_final_duration) + before + after
+    # In frames of the footage, taken off for good.
+    head = strip.content_trim_start if renamed else strip.animation_offset_start
+    tail = strip.content_trim_end if renamed else strip.animation_offset_end
     if strip.type == "MOVIE":
         footage = from_file(strip.filepath, fps)
-        # 5.2 renamed these, too.
-        trimmed = hasattr(strip, "content_trim_start")
-        first = strip.content_trim_start if trimmed else strip.animation_offset_start
-        last = strip.content_trim_end if trimmed else strip.animation_offset_end
-        frames = _movie_frames(footage.path) - first - last
+        frames = _movie_frames(footage.path) - head - tail
         # Blender plays movies at their own rate: a frame of the timeline may be several of the movie.
         pace = frames / content if frames > 0 and content > 0 else 1.0
-        begin, end = _cut(before, after, content, pace)
-        return Footage(
-            footage.path, footage.source, first_frame=first + begin, last_frame=first + max(begin, end - 1)
-        )
+        first, last = _cut(before, after, content, pace)
+        return Footage(footage.path, footage.source, first_frame=head + first, last_frame=head + last)
     folder = Path(bpy.path.abspath(strip.directory)).resolve()
-    files = tuple(folder / element.filename for element in strip.elements)
-    begin, end = _cut(before, after, content, 1.0)
-    return _sequence(files[begin:end], fps)
+    files = tuple(folder / element.filename for element in strip.elements)[head:]
+    first, last = _cut(before, after, content, 1.0)
+    render = strip.id_data.render
+    return _sequence(files[first : last + 1], fps if strip.id_data == scene else render.fps / render.fps_base)
 
 
 def active_strip(scene: bpy.types.Scene) -> bpy.types.Strip | None:
-    """The strip that is active in the Video Sequencer, whose scene the workspace chooses from 5.0 on."""
-    edited = getattr(bpy.context.workspace, "sequencer_scene", None) or scene
-    return edited.sequence_editor.active_strip if edited.sequence_editor else None
+    """The strip that is active in the Video Sequencer, None when none is.
+
+    From 5.0 on each workspace chooses the scene its Sequencer edits. Strips are mostly cut in another
+    workspace than the one with the 3D view: when this one and the scene have none, the others are asked.
+    """
+    here = bpy.context.workspace
+    own, *others = [getattr(space, "sequencer_scene", None) for space in (here, *bpy.data.workspaces)]
+    editors = [edited.sequence_editor for edited in (own, scene, *others) if edited is not None]
+    strips = [editor.active_strip for editor in editors if editor is not None]
+    return next((strip for strip in strips if strip is not None), None)
 
 
 def _cut(before: float, after: float, content: float, pace: float) -> tuple[int, int]:
-    """First frame of the footage between a strip's handles, and the one after the last."""
-    return round(max(before, 0.0) * pace), round((content - max(after, 0.0)) * pace)
+    """First and last frame of the footage between a strip's handles; held ones count once."""
+    whole, end = round(content * pace), round((content - max(after, 0.0)) * pace)
+    first = max(0, min(round(max(before, 0.0) * pace), whole - 1))
+    return first, max(first, end - 1)
 
 
 def _movie_frames(path: Path) -> int:

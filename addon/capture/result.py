@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,6 +59,8 @@ class Builder:
     def finish(self, scene: bpy.types.Scene, footage: Path) -> Built:
         """Make the characters, the camera and the footage in this scene, and show them.
 
+        They are selected, unless the user works in a mode of its own, edit mode for instance: that goes on.
+
         Raises:
             EngineError: the take or its body cannot be read, or they do not fit.
         """
@@ -74,9 +76,7 @@ class Builder:
                 self._take, self._body, self._options, video=footage, scene=scene, shapes=self._shapes
             )
             armatures = [character.armature for character in made.characters]
-            for obj in scene.objects:
-                obj.select_set(obj in armatures)
-            bpy.context.view_layer.objects.active = armatures[0]
+            _select(bpy.context.view_layer, armatures, armatures[0])
         show_camera_views()
         return Built(tuple(armature.name for armature in armatures), list(made.warnings))
 
@@ -105,12 +105,37 @@ def _working_in(scene: bpy.types.Scene) -> Iterator[None]:
     window = next((window for window in windows if window.scene == scene), windows[0])
     shown, window.scene = window.scene, scene
     try:
-        with bpy.context.temp_override(window=window, scene=scene, view_layer=window.view_layer):
-            if bpy.context.mode != "OBJECT":
-                bpy.ops.object.mode_set(mode="OBJECT")
+        layer = window.view_layer
+        with bpy.context.temp_override(window=window, scene=scene, view_layer=layer), _object_mode(layer):
             yield
             if not bpy.app.background:
                 bpy.ops.ed.undo_push(message="Pose2Mesh Capture")
     finally:
         if window.scene != shown:
             window.scene = shown
+
+
+@contextmanager
+def _object_mode(layer: bpy.types.ViewLayer) -> Iterator[None]:
+    """Leave the mode the user is in, and come back to it, with what was active and selected in it."""
+    active = layer.objects.active
+    mode = active.mode if active is not None else "OBJECT"
+    if mode == "OBJECT":
+        yield
+        return
+    selected = [obj for obj in layer.objects if obj.select_get(view_layer=layer)]
+    inside = [obj for obj in layer.objects if obj.mode == mode]
+    bpy.ops.object.mode_set(mode="OBJECT")
+    try:
+        yield
+    finally:
+        _select(layer, inside, active)  # a mode is entered by the active object and the selected ones
+        with suppress(RuntimeError):  # then they stay in object mode
+            bpy.ops.object.mode_set(mode=mode)
+        _select(layer, selected, active)
+
+
+def _select(layer: bpy.types.ViewLayer, chosen: Sequence[bpy.types.Object], active: bpy.types.Object) -> None:
+    for obj in layer.objects:
+        obj.select_set(obj in chosen, view_layer=layer)
+    layer.objects.active = active

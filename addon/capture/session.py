@@ -41,6 +41,7 @@ class Session:
         built: the characters, at the end.
         unused: why a finished take is not in the scene, None when it is.
         error: one sentence when Blender's own part failed; the job has the engine's.
+        has_preview: the live preview may still be in the scene; it leaves once nothing is spoilt by that.
     """
 
     def __init__(self, job: CaptureJob, footage: Path, scene: bpy.types.Scene, live: preview.Preview | None):
@@ -50,6 +51,7 @@ class Session:
         self.built: Built | None = None
         self.unused: str | None = None
         self.error: str | None = None
+        self.has_preview = True
         self._scene_uid = scene.session_uid
         self._preview = live
 
@@ -87,8 +89,8 @@ class Session:
         try:
             if not self.job.is_over:
                 self._capture()
-            elif self.builder is not None and self.builder.is_ready and not self.waits:
-                self._build(self.builder)
+            if self.job.is_over and not busy.is_busy():
+                self._change_scene()
         except EngineError as error:
             self.error = error.text
         except Exception as error:  # a timer that raises is dropped in silence, and the engine would run on
@@ -117,10 +119,15 @@ class Session:
             shown = self.job.state is State.RUNNING and not busy.is_rendering()
             if self._preview is not None and latest and shown:
                 self._preview.show({person: message.vertices for person, message in latest.items()})
-            return
-        preview.remove_all()
-        if self.take is not None and (scene := self._scene()) is not None:
+        elif self.take is not None and (scene := self._scene()) is not None:
             self.builder = Builder(self.take, bake_options(scene.pose2mesh_bake))
+
+    def _change_scene(self) -> None:
+        if self.has_preview:
+            self.has_preview = False
+            preview.remove_all()
+        if self.builder is not None and self.builder.is_ready:
+            self._build(self.builder)
 
     def _build(self, builder: Builder) -> None:
         self.builder = None
@@ -183,7 +190,7 @@ def tick() -> float | None:
         return None
     _current.advance()
     _redraw()
-    return _TICK if _current.is_running else None
+    return _TICK if _current.is_running or _current.has_preview else None
 
 
 def cancel() -> None:

@@ -23,8 +23,9 @@ def load(path: Path, first_index: int, first_frame: int) -> bpy.types.MovieClip:
     """
     start = first_frame - first_index
     for known in bpy.data.movieclips:
-        same = Path(bpy.path.abspath(known.filepath)) == path and known.frame_start == start
-        if same and known.frame_duration > 0:
+        file = Path(bpy.path.abspath(known.filepath, library=known.library))
+        in_step = known.frame_start == start and known.frame_offset == 0
+        if file == path and in_step and known.frame_duration > 0:
             return known
     clip = bpy.data.movieclips.load(str(path), check_existing=False)
     if clip.frame_duration < 1:  # loading alone succeeds with any file

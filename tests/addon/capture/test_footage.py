@@ -137,18 +137,22 @@ def test_a_clip_of_images_is_handed_over(sequence: list[Path]) -> None:
         footage.from_clip(None, FPS)
 
 
-def test_a_strip_is_captured_as_it_is_cut(sequence: list[Path]) -> None:
-    scene = bpy.context.scene
+def new_images(scene: Any, files: list[Path]) -> Any:
     editor = scene.sequence_editor_create()
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences
-    strip = strips.new_image("cut", str(sequence[0]), channel=1, frame_start=1)
-    for path in sequence[1:]:
-        strip.elements.append(path.name)
+    editor.active_strip = strips.new_image("cut", str(files[0]), channel=1, frame_start=1)
+    for path in files[1:]:
+        editor.active_strip.elements.append(path.name)
+    return editor.active_strip
+
+
+def test_a_strip_is_captured_as_it_is_cut(sequence: list[Path]) -> None:
+    scene = bpy.context.scene
+    strip = new_images(scene, sequence)
     strip.frame_final_start, strip.frame_final_end = 4, 9
-    editor.active_strip = strip
     found = footage.from_strip(scene, FPS)
     assert [path.name for path in found.images] == [f"shot_{number}.png" for number in range(8, 13)]
-    editor.active_strip = None
+    scene.sequence_editor.active_strip = None
     with pytest.raises(EngineError, match="No movie or image strip"):
         footage.from_strip(scene, FPS)
 
@@ -178,19 +182,16 @@ def test_a_movie_strip_goes_as_a_path_with_its_cut(empty_file: None, handles: An
     assert len(bpy.data.movieclips) == 0
 
 
-@pytest.mark.skipif(
-    bpy.app.version >= (5, 0, 0), reason="needs the operator, which 5.x runs on a screen only"
-)
-def test_a_movie_strip_of_another_rate_is_cut_at_the_right_seconds() -> None:
+def test_a_movie_strip_of_another_rate_is_cut_at_the_right_seconds(empty_file: None) -> None:
     """Added as in the Video Sequencer: Blender then plays it at its own rate."""
-    bpy.ops.wm.read_homefile(use_factory_startup=True)
     scene, window = bpy.context.scene, bpy.context.window_manager.windows[0]
     scene.render.fps = 24
     scene.sequence_editor_create()
+    if bpy.app.version >= (5, 0, 0):
+        window.workspace.sequencer_scene = scene
     area = window.screen.areas[0]
     area.type = "SEQUENCE_EDITOR"
-    region = next(region for region in area.regions if region.type == "WINDOW")
-    with bpy.context.temp_override(window=window, area=area, region=region):
+    with bpy.context.temp_override(window=window, area=area, scene=scene):
         bpy.ops.sequencer.movie_strip_add(
             filepath=str(SAMPLE), frame_start=1, sound=False, use_framerate=False, adjust_playback_rate=True
         )
@@ -201,9 +202,34 @@ def test_a_movie_strip_of_another_rate_is_cut_at_the_right_seconds() -> None:
     assert (found.first_frame, found.last_frame) == (30, 89)
 
 
+@pytest.mark.parametrize(
+    ("handles", "names"),
+    [((-9, 3), ["5", "6"]), ((10, 40), ["14", "15"]), ((-20, -5), ["5"])],  # held before, after, nothing else
+)
+def test_held_images_count_once(sequence: list[Path], handles: Any, names: list[str]) -> None:
+    scene = bpy.context.scene
+    strip = new_images(scene, sequence)
+    strip.frame_final_start, strip.frame_final_end = handles
+    found = footage.from_strip(scene, FPS)
+    assert [path.stem.removeprefix("shot_") for path in found.images] == names
+
+
 @pytest.mark.skipif(bpy.app.version < (5, 0, 0), reason="from 5.0 on the Sequencer has a scene of its own")
-def test_the_sequencers_own_scene_counts(empty_file: None) -> None:
-    other = bpy.data.scenes.new("edit")
-    strip = new_movie(other)
+def test_the_sequencers_own_scene_counts(sequence: list[Path]) -> None:
+    scene, other = bpy.context.scene, bpy.data.scenes.new("edit")
+    other.render.fps = 12
+    new_movie(scene)
+    strip = new_images(other, sequence)
+    assert footage.active_strip(scene) == scene.sequence_editor.active_strip
     bpy.context.workspace.sequencer_scene = other
+    assert footage.active_strip(scene) == strip
+    assert footage.from_strip(scene, FPS).source == FramesSource(6, 4, 12.0, 11), "at the rate it is cut at"
+
+
+@pytest.mark.skipif(bpy.app.version < (5, 0, 0), reason="from 5.0 on the Sequencer has a scene of its own")
+def test_a_strip_cut_in_another_workspace_is_found() -> None:
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    cutting = next(space for space in bpy.data.workspaces if space != bpy.context.workspace)
+    cutting.sequencer_scene = bpy.data.scenes.new("edit")
+    strip = new_movie(cutting.sequencer_scene)
     assert footage.active_strip(bpy.context.scene) == strip

@@ -60,16 +60,44 @@ def test_it_is_what_a_bake_in_one_go_gives(take: Any, boxes: Any, mode: str) -> 
             assert len(keys.key_blocks) == len(other.key_blocks)
 
 
-def test_it_builds_while_something_else_is_edited(take: Any) -> None:
-    mesh = bpy.data.meshes.new("edited")
+def new_mesh(name: str) -> Any:
+    mesh = bpy.data.meshes.new(name)
     mesh.from_pydata([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [], [(0, 1, 2)])
-    edited = bpy.data.objects.new("edited", mesh)
-    bpy.context.scene.collection.objects.link(edited)
-    bpy.context.view_layer.objects.active = edited
-    bpy.ops.object.mode_set(mode="EDIT")
+    obj = bpy.data.objects.new(name, mesh)
+    bpy.context.scene.collection.objects.link(obj)
+    return obj
+
+
+@pytest.mark.parametrize("mode", ["EDIT", "SCULPT", "WEIGHT_PAINT"])
+def test_it_builds_while_something_else_is_edited_and_that_goes_on(take: Any, mode: str) -> None:
+    active, second, other = (new_mesh(name) for name in ("active", "second", "other"))
+    active.select_set(True)
+    second.select_set(True)
+    bpy.context.view_layer.objects.active = active
+    bpy.ops.object.mode_set(mode=mode)
+    other.select_set(True)
+    before = {obj.name: obj.mode for obj in (active, second, other)}
     builder = Builder(take.path, BakeOptions("BONES"))
     wait(builder)
-    assert len(builder.finish(bpy.context.scene, take.path).names) == 2
+    built = builder.finish(bpy.context.scene, take.path)
+    assert len(built.names) == 2
+    assert {obj.name: obj.mode for obj in (active, second, other)} == before
+    assert bpy.context.view_layer.objects.active == active
+    assert {obj.name for obj in bpy.context.selected_objects} == {"active", "second", "other"}
+    assert {bpy.data.objects[name].mode for name in built.names} == {"OBJECT"}
+
+
+def test_posing_another_character_goes_on_without_the_new_one(take: Any) -> None:
+    """Modes are entered by all selected objects of a kind, and the new characters are armatures, too."""
+    rig = bpy.data.objects.new("rig", bpy.data.armatures.new("rig"))
+    bpy.context.scene.collection.objects.link(rig)
+    bpy.context.view_layer.objects.active = rig
+    bpy.ops.object.mode_set(mode="POSE")
+    builder = Builder(take.path, BakeOptions("BONES"))
+    wait(builder)
+    built = builder.finish(bpy.context.scene, take.path)
+    assert rig.mode == "POSE" and bpy.context.view_layer.objects.active == rig
+    assert {bpy.data.objects[name].mode for name in built.names} == {"OBJECT"}
 
 
 def test_it_builds_in_its_own_scene_while_another_is_shown(take: Any) -> None:
@@ -80,6 +108,16 @@ def test_it_builds_in_its_own_scene_while_another_is_shown(take: Any) -> None:
     assert all(name in own.objects for name in built.names)
     assert not any(name in shown.objects for name in built.names)
     assert bpy.context.window.scene == shown, "what the user looks at stays"
+
+
+def test_what_is_edited_in_another_scene_goes_on(take: Any) -> None:
+    edited, own = new_mesh("edited"), bpy.data.scenes.new("own")
+    bpy.context.view_layer.objects.active = edited
+    bpy.ops.object.mode_set(mode="EDIT")
+    builder = Builder(take.path, BakeOptions("BONES"))
+    wait(builder)
+    builder.finish(own, take.path)
+    assert edited.mode == "EDIT" and bpy.context.view_layer.objects.active == edited
 
 
 def test_a_take_that_cannot_be_read_is_named(addon: Any, empty_file: None, tmp_path: Path) -> None:

@@ -214,6 +214,27 @@ def test_an_undo_while_the_character_is_built_brings_no_preview_back(use: Use) -
     assert not previews()
 
 
+@pytest.mark.parametrize("ending", ["cancelled", "finished", "failed"])
+def test_the_preview_does_not_leave_in_the_middle_of_something(
+    use: Use, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    """A render still reads it, say; it leaves once that is over."""
+    use("walk", "30" if ending == "finished" else "0")
+    running = begin()
+    tick_until(lambda: bool(previews()))
+    monkeypatch.setattr(busy, "is_busy", lambda: True)
+    if ending == "cancelled":
+        session.cancel()
+    elif ending == "failed":
+        monkeypatch.setattr(preview.Preview, "show", lambda self, people: 1 / 0)
+    tick_until(lambda: running.job.is_over)
+    assert session.tick() is not None and previews()
+    monkeypatch.setattr(busy, "is_busy", lambda: False)
+    tick_until(lambda: not running.is_running and not running.has_preview)
+    assert not previews()
+    assert session.tick() is None
+
+
 def test_a_render_is_not_shown_the_preview(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
     use("walk")
     running = begin()

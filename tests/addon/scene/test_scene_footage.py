@@ -155,6 +155,13 @@ def test_clips_that_play_otherwise_are_left_alone(sample: Path, empty_file: None
     assert len(bpy.data.movieclips) == 3
 
 
+def test_a_clip_that_is_shifted_inside_is_not_in_step(sample: Path, empty_file: None) -> None:
+    own = bpy.data.movieclips.load(str(sample))
+    own.frame_start, own.frame_offset = 1, 7
+    assert footage.load(sample, 0, 1) != own
+    assert (own.frame_start, own.frame_offset) == (1, 7)
+
+
 def test_a_broken_clip_of_the_user_is_not_removed(empty_file: None, tmp_path: Path) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"nothing")
