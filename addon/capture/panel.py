@@ -58,7 +58,8 @@ class P2M_PT_capture_options(bpy.types.Panel):
         row.prop(settings, "use_height", text="")
         field = row.row()
         field.active = settings.use_height
-        field.prop(settings, "height", text="")
+        field.use_property_split = False  # the unit stands in the field, where Blender shows its own
+        field.prop(settings, "height", text="Metres")
         layout.prop(settings, "smoothing", slider=True)
         layout.prop(settings, "use_preview")
         layout.prop(settings, "use_range")
