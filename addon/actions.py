@@ -80,17 +80,8 @@ class Curves:
 
 def fcurves(owner: bpy.types.ID) -> Iterator[Any]:
     """Every F-curve that animates this data-block, on any version."""
-    animation = owner.animation_data
-    if animation is None or animation.action is None:
-        return
-    if not _HAS_SLOTS:
-        yield from animation.action.fcurves
-        return
-    for layer in animation.action.layers:
-        for strip in layer.strips:
-            bag = strip.channelbag(animation.action_slot)
-            if bag is not None:
-                yield from bag.fcurves
+    if owner.animation_data is not None:
+        yield from _curves(owner.animation_data)
 
 
 def clear(owner: bpy.types.ID) -> None:
@@ -108,26 +99,27 @@ def animated_paths(owner: bpy.types.ID) -> set[str]:
     animation = owner.animation_data
     if animation is None:
         return set()
-    used = [animation.action]
-    for track in animation.nla_tracks:
-        used += _actions(track.strips)
-    curves = [curve for action in used if action is not None for curve in _all_curves(action)]
+    users = [animation, *(strip for track in animation.nla_tracks for strip in _flat(track.strips))]
+    curves = [curve for user in users for curve in _curves(user)]
     return {curve.data_path for curve in (*curves, *animation.drivers)}
 
 
-def _actions(strips: Iterable[Any]) -> Iterator[Any]:
-    """Those of NLA strips, and of the strips inside meta strips."""
+def _flat(strips: Iterable[Any]) -> Iterator[Any]:
+    """NLA strips, and the strips inside meta strips."""
     for strip in strips:
-        yield strip.action
-        yield from _actions(strip.strips)
+        yield strip
+        yield from _flat(strip.strips)
 
 
-def _all_curves(action: Any) -> Iterator[Any]:
-    """The curves of every slot."""
-    if not _HAS_SLOTS:
-        yield from action.fcurves
+def _curves(user: Any) -> Iterator[Any]:
+    """The curves of the action that a data-block's animation or an NLA strip uses."""
+    if user.action is None:
         return
-    for layer in action.layers:
+    if not _HAS_SLOTS:
+        yield from user.action.fcurves
+        return
+    for layer in user.action.layers:
         for strip in layer.strips:
-            for bag in strip.channelbags:
+            bag = strip.channelbag(user.action_slot) if user.action_slot is not None else None
+            if bag is not None:
                 yield from bag.fcurves

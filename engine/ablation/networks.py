@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import scipy.sparse as sp
 import torch
@@ -45,15 +43,10 @@ class AblationNetwork(BodyNetwork):
         if recipe.decoder == "fully_connected" or recipe.target == "parameters":
             self.network.vertex_slots = torch.arange(len(mesh.vertex_ids))  # these keep the mesh's own order
 
-    def lift(
-        self,
-        observation: Observation,
-        frames: int = 1,
-        lifter: Callable[[Tensor], Tensor] | None = None,
-    ) -> Tensor:
+    def lift(self, observation: Observation, frames: int = 1) -> Tensor:
         """Landmarks (B,33,3) m from what the recipe lets PoseNet see."""
         seen = see(observation, self.recipe.view)
-        return super().lift(seen, frames, lifter) @ (seen.rotation.mT @ observation.rotation)
+        return super().lift(seen, frames) @ (seen.rotation.mT @ observation.rotation)
 
     def bones(self, observation: Observation) -> Tensor:
         """How foreshortened the bones look, or zeros."""

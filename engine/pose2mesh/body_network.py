@@ -134,23 +134,17 @@ class BodyNetwork(nn.Module):
         """
         return both_sides(lambda seen: self.lift(seen, frames), observation)
 
-    def lift(
-        self,
-        observation: Observation,
-        frames: int = 1,
-        lifter: Callable[[Tensor], Tensor] | None = None,
-    ) -> Tensor:
+    def lift(self, observation: Observation, frames: int = 1) -> Tensor:
         """PoseNet alone: landmarks (B,33,3) m.
 
         Args:
             observation: of B frames.
             frames: the batch is made of clips of this many frames in order; matters to a temporal network.
-            lifter: PoseNet in another form, compiled for instance.
         """
         features = torch.cat((observed(observation), self.bones(observation)), -1)
         if self.reach:
             features = features.reshape(-1, frames, *features.shape[1:])
-        joints: Tensor = (self.network.pose_lifter if lifter is None else lifter)(features)
+        joints: Tensor = self.network.pose_lifter(features)
         return joints.reshape(-1, LANDMARKS, 3).float() * LIFT_UNIT
 
     def decode_mesh(self, observation: Observation, landmarks: Tensor) -> Tensor:

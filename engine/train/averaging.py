@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -66,9 +66,13 @@ class WeightAverage:
             self._steps = steps
 
 
-def _changing(part: nn.Module) -> Iterable[Tensor]:
-    """Parameters, and batch norms' running statistics."""
-    yield from part.parameters()
-    for module in part.modules():
+def running_statistics(network: nn.Module) -> Iterator[Tensor]:
+    """What batch norms learn beside gradients: no other buffer of a network changes in a training."""
+    for module in network.modules():
         if isinstance(module, nn.BatchNorm1d) and module.running_mean is not None:
             yield from (module.running_mean, module.running_var)  # type: ignore[misc]
+
+
+def _changing(part: nn.Module) -> Iterable[Tensor]:
+    yield from part.parameters()
+    yield from running_statistics(part)

@@ -130,8 +130,8 @@ def train(
     edges = _edges(network, body.device)
     before, started, rate = progress.elapsed, time.perf_counter(), 0.0
     log = Log(checkpoint.with_suffix(".jsonl"), schedule, number)
-    # Not what makes its features, too: traced, constants would be sent to the device anew in every step.
-    lifter = torch.compile(network.network.pose_lifter, dynamic=False) if compiled else None
+    if compiled:
+        _compile(network.network.pose_lifter)
     while (done := parallel.agree(network, _share_done(schedule, progress))) < 1:
         if report is not None:
             report(done, log.last)
@@ -143,7 +143,7 @@ def train(
             body, motions, schedule.batch, noise, synthesis, generator, schedule.frames, schedule.views
         )
         with torch.autocast(body.device.type, dtype=torch.bfloat16):
-            losses = compute_losses(network, pairs, edges, schedule, lifter)
+            losses = compute_losses(network, pairs, edges, schedule)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(torch.stack(list(losses.values())).sum())
         parallel.average_gradients(parameters)
@@ -170,15 +170,11 @@ def compute_losses(
     pairs: Pairs,
     edges: Tensor,
     schedule: Schedule,
-    lifter: Callable[[Tensor], Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """Distance of landmarks, L1 of vertices and of edge lengths in mm: Pose2Mesh section 6 without the normal
     loss, and with weighted distances instead of L1 for the joints, which depends on how the camera is rolled.
-
-    Args:
-        lifter: a compiled form of the network's own.
     """
-    landmarks = network.lift(pairs.observation, schedule.frames, lifter)
+    landmarks = network.lift(pairs.observation, schedule.frames)
     distance = (landmarks - pairs.landmarks).norm(dim=-1)
     losses = {"lift": (distance * landmark_weights(distance.device)).mean() * 1000}
     if schedule.stage == "mesh":
@@ -222,9 +218,17 @@ def _choose_parts(network: BodyNetwork, schedule: Schedule) -> dict[nn.Module, f
     return rates
 
 
+def _compile(lifter: nn.Module) -> None:
+    """In place, until `_release`. Not what makes its features, too: traced, constants would be sent to the
+    device anew in every step.
+    """
+    vars(lifter)["forward"] = torch.compile(lifter.forward, dynamic=False)  # before the class's own
+
+
 def _release(network: BodyNetwork) -> None:
-    """The reverse of `_choose_parts`."""
+    """The reverse of `_choose_parts` and `_compile`."""
     network.requires_grad_(True)
+    vars(network.network.pose_lifter).pop("forward", None)
     if isinstance(network.network.pose_lifter, TemporalPoseNet):
         network.network.pose_lifter.mixing = True
 

@@ -11,9 +11,10 @@ from collections.abc import Iterable
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import nn
 
 from ..errors import EngineError
+from .averaging import running_statistics
 
 
 def rank() -> int:
@@ -73,17 +74,11 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
         gradient.copy_(part.view_as(gradient))
 
 
-def running_averages(network: nn.Module) -> list[Tensor]:
-    """What batch norms learn beside gradients. All other buffers never change, and are alike everywhere."""
-    kept = ("running_mean", "running_var", "num_batches_tracked")
-    return [buffer for name, buffer in network.named_buffers() if name.endswith(kept)]
-
-
 def agree(network: nn.Module, done: float) -> float:
     """Give all processes the first one's weights' running averages, and its word on how much is done."""
     if processes() == 1:
         return done
-    for buffer in running_averages(network):
+    for buffer in running_statistics(network):
         dist.broadcast(buffer, 0)
     word = torch.tensor([done], device=next(network.parameters()).device)
     dist.broadcast(word, 0)
